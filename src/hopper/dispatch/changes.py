@@ -1,0 +1,54 @@
+"""What one step of the scheduler changes: the unit that the store makes durable at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from hopper.model.event import Event
+from hopper.model.job import Job
+from hopper.model.worker import WorkerRecord
+
+NO_SETTINGS: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """New values of jobs and workers, and the events that tell of them. One commit, one fsync."""
+
+    jobs: tuple[Job, ...] = ()
+    """Whole new values, put in place of those of the same id."""
+    workers: tuple[WorkerRecord, ...] = ()
+    settings: Mapping[str, object] = field(default=NO_SETTINGS)
+    """Small JSON values by key, such as ``paused``."""
+    events: tuple[Event, ...] = ()
+    forgotten_jobs: tuple[str, ...] = ()
+    """Ids of jobs to be removed from the live file."""
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.jobs or self.workers or self.settings or self.events or self.forgotten_jobs
+        )
+
+
+def merged(parts: Iterable[Changes]) -> Changes:
+    """Return one Changes that says what all the parts say, later values winning."""
+    jobs: dict[str, Job] = {}
+    workers: dict[str, WorkerRecord] = {}
+    settings: dict[str, object] = {}
+    events: list[Event] = []
+    forgotten: dict[str, None] = {}
+    for part in parts:
+        jobs.update((job.id, job) for job in part.jobs)
+        workers.update((worker.name, worker) for worker in part.workers)
+        settings.update(part.settings)
+        events.extend(part.events)
+        forgotten.update(dict.fromkeys(part.forgotten_jobs))
+    return Changes(
+        jobs=tuple(jobs.values()),
+        workers=tuple(workers.values()),
+        settings=settings,
+        events=tuple(events),
+        forgotten_jobs=tuple(forgotten),
+    )

@@ -1,0 +1,1 @@
+"""Pure values: what hopper talks about, with no I/O, no clock and no library."""

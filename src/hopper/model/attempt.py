@@ -1,0 +1,101 @@
+"""One try at a job on one worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    """Its script ended with exit code 0."""
+    FAILED = "failed"
+    """Its script ended otherwise."""
+    TIMED_OUT = "timed_out"
+    """It ran into its time limit and was killed."""
+    CANCELLED = "cancelled"
+    """A person had it killed, and its death was seen."""
+    REBOOTED = "rebooted"
+    """Its worker was rebooted under it."""
+    VANISHED = "vanished"
+    """Its processes are gone and left no exit code."""
+    NOT_STARTED = "not_started"
+    """It is known never to have started; costs the job no retry."""
+    ABANDONED = "abandoned"
+    """A person or the clock gave up waiting for a worker that cannot be reached."""
+
+    @property
+    def retryable(self) -> bool:
+        """True when the cause lies in the worker, or may pass, and the job has retries left."""
+        return self in {
+            Outcome.FAILED,
+            Outcome.TIMED_OUT,
+            Outcome.REBOOTED,
+            Outcome.VANISHED,
+        }
+
+
+class Remains(StrEnum):
+    """What is left of an attempt on its worker."""
+
+    PRESENT = "present"
+    """Its folders are there and are needed."""
+    KEPT = "kept"
+    """Its folder is kept for a person to look at, until ``keep_until``."""
+    UNWANTED = "unwanted"
+    """To be cleaned away (and killed, if it should still run) at the next contact."""
+    GONE = "gone"
+    """Cleaned away, or never there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultFile:
+    """One result at home: a file in ``paths.inbox``."""
+
+    name: str
+    """Its file name at home."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """Hex digest, equal to that of the file on the worker."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One try at a job on one worker. Times are aware UTC."""
+
+    id: str
+    number: int
+    """1 for the first."""
+    worker: str
+    slot: int
+    """Which of the worker's slots it holds, from 0."""
+    intended_at: datetime
+    """When the launch was recorded, before it was ordered."""
+    started_at: datetime | None = None
+    """When the worker's launcher started it, by the worker's own word."""
+    ended_at: datetime | None = None
+    ending: Outcome | None = None
+    """How the worker says it ended, while results are still to come home."""
+    outcome: Outcome | None = None
+    """How it ended, once all is home. Final."""
+    exit_code: int | None = None
+    reason: str = ""
+    """Why it ended so, for a person."""
+    boot_id: str = ""
+    """The worker's boot id at its start."""
+    native_id: str = ""
+    """Its process group there."""
+    log_bytes: int = 0
+    """Size of its log on the worker when last seen."""
+    results: tuple[ResultFile, ...] = ()
+    remains: Remains = Remains.PRESENT
+    keep_until: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """True until its outcome is known."""
+        return self.outcome is None

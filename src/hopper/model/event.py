@@ -1,0 +1,63 @@
+"""Events: past facts, appended, never changed. The one list of what is journalled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+NO_DATA: Mapping[str, object] = MappingProxyType({})
+
+
+class EventKind(StrEnum):
+    """What can happen."""
+
+    JOB_SUBMITTED = "job_submitted"
+    JOB_REJECTED = "job_rejected"
+    JOB_STATE = "job_state"
+    """A move from one state to another; data: from, to, attempt."""
+    JOB_HELD = "job_held"
+    JOB_RELEASED = "job_released"
+    JOB_PRIORITY = "job_priority"
+    JOB_ADOPTED = "job_adopted"
+    CANCEL_REQUESTED = "cancel_requested"
+    LAUNCH_INTENDED = "launch_intended"
+    """Recorded before the launch is ordered; data: attempt, worker, slot."""
+    LAUNCH_VOIDED = "launch_voided"
+    """The attempt is known not to have started."""
+    RESULTS_HOME = "results_home"
+    ARTIFACTS_AWAITED = "artifacts_awaited"
+    SURVIVORS = "survivors"
+    """Processes of an attempt that outlived it, or could not be killed."""
+    RETRY_PLANNED = "retry_planned"
+    ATTEMPT_ABANDONED = "attempt_abandoned"
+    REMAINS_CLEANED = "remains_cleaned"
+    WORKER_REACHED = "worker_reached"
+    WORKER_UNREACHABLE = "worker_unreachable"
+    WORKER_QUARANTINED = "worker_quarantined"
+    WORKER_RELEASED = "worker_released"
+    EXTERNAL_ZIP = "external_zip"
+    DISPATCH_STARTED = "dispatch_started"
+    DISPATCH_STOPPED = "dispatch_stopped"
+    DISPATCH_PAUSED = "dispatch_paused"
+    DISPATCH_RESUMED = "dispatch_resumed"
+    HOME_DISK_LOW = "home_disk_low"
+    HOME_DISK_OK = "home_disk_ok"
+    TROUBLE = "trouble"
+    """Something went wrong that concerns no job's state; the reason says what."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One past fact. ``seq`` is given by the store (0 until then) and only ever rises."""
+
+    kind: EventKind
+    at: datetime
+    job: str | None = None
+    worker: str | None = None
+    reason: str = ""
+    data: Mapping[str, object] = NO_DATA
+    """JSON values only."""
+    seq: int = 0
