@@ -1,0 +1,1 @@
+"""Ansible: finding the collection, running playbooks, reading what they say."""
