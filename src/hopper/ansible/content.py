@@ -27,9 +27,8 @@ class ContentMissing(HopperError):
         path: what was looked for.
     """
 
-    def __init__(self, message: str, *, path: Path) -> None:
-        """Keep the path that was looked for beside the message."""
-        super().__init__(message)
+    def __init__(self, what: str, *, way_out: str, path: Path) -> None:
+        super().__init__(what, way_out=way_out)
         self.path = path
 
 
@@ -52,12 +51,13 @@ def collections_path(package: Path | None = None) -> Path:
         return link
     if (root / "galaxy.yml").is_file():
         raise ContentMissing(
-            f"{link / _INSIDE} does not link to the checkout {root}; run `make collections` there",
+            f"{link / _INSIDE} does not link to the checkout",
+            way_out=f"run 'make collections' in {root}",
             path=link / _INSIDE,
         )
     raise ContentMissing(
-        f"the Ansible content of hopper is not at {wheel / _INSIDE}; "
-        "reinstall it: pip install --force-reinstall --no-deps jobhopper",
+        f"the Ansible content of hopper is not at {wheel / _INSIDE}",
+        way_out="reinstall it: pip install --force-reinstall --no-deps jobhopper",
         path=wheel / _INSIDE,
     )
 
@@ -95,7 +95,9 @@ def playbook_path(name: str, package: Path | None = None) -> Path:
     path = folder / f"{name}.yml"
     if _PLAYBOOK_NAME.fullmatch(name) is None or not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yml"))) or "none"
-        raise ContentMissing(f"no playbook {name!r} in {folder}; there are: {known}", path=path)
+        raise ContentMissing(
+            f"no playbook {name!r} in {folder}", way_out=f"there are: {known}", path=path
+        )
     return path
 
 

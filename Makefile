@@ -1,0 +1,102 @@
+# make demo | test | soak | lint | bench | clean: each does its own set-up.
+# PYTHON=... names the Python to use; PIP_* of the environment is respected; JOBS sets how many
+# tests run at once.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+OLDEST := .venv-oldest
+LINK := .collections/ansible_collections/hopper/dispatch
+JOBS ?= 2
+BENCH_WORKERS ?= 10
+
+PIP := -m pip install --quiet --disable-pip-version-check
+PYTEST := python -m pytest -n $(JOBS) --dist loadgroup
+# Ansible and the tools are found on PATH.
+IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+IN_OLDEST := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH"
+
+.PHONY: help demo test soak lint bench clean collections unit oldest coverage system-packages
+
+help:
+	@echo 'make demo    three small jobs on two local workers, with a live display'
+	@echo 'make test    lint and all tests but the long ones (15 minutes)'
+	@echo 'make soak    the long fault tests (25 minutes)'
+	@echo 'make lint    style, types, import layers, Ansible content'
+	@echo 'make bench   the figures of docs/performance.md'
+	@echo 'make clean   remove what the others made'
+
+demo: $(VENV)/.installed collections
+	@$(IN_VENV) hopper demo
+
+test: lint unit coverage oldest
+
+soak: $(VENV)/.installed-test collections system-packages
+	$(IN_VENV) $(PYTEST) -m soak tests
+
+lint: $(VENV)/.installed-test collections
+	$(IN_VENV) ruff check .
+	$(IN_VENV) ruff format --check .
+	$(IN_VENV) mypy
+	@$(IN_VENV) lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+	$(IN_VENV) yamllint --strict .
+	$(IN_VENV) ansible-lint -q
+
+bench: $(VENV)/.installed-test collections
+	$(IN_VENV) python bench/store.py
+	$(IN_VENV) python bench/tick.py
+	$(IN_VENV) python bench/dispatch.py $(BENCH_WORKERS)
+
+clean:
+	rm -rf $(VENV) $(OLDEST) .ansible .coverage .coverage.* .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache build demo dist htmlcov
+
+# --- the parts of test
+
+unit: $(VENV)/.installed-test collections system-packages
+	rm -f .coverage .coverage.*
+	$(IN_VENV) $(PYTEST) --cov --cov-report= tests
+
+coverage: $(VENV)/.installed-test
+	$(IN_VENV) coverage report --fail-under=100 \
+	  --include='src/hopper/model/*,src/hopper/dispatch/policy.py'
+	$(IN_VENV) coverage report --fail-under=90
+
+oldest: $(OLDEST)/.installed collections
+	$(IN_OLDEST) $(PYTEST) -m 'ansible and not soak' tests
+
+# --- set-up
+
+system-packages:
+	@sh tests/system-packages.sh
+
+# A checkout without its link (a downloaded archive, say) gets it back.
+collections:
+	@[ -e $(LINK)/galaxy.yml ] || { \
+	  mkdir -p $(dir $(LINK)) && rm -f $(LINK) && ln -s ../../.. $(LINK); }
+
+$(VENV)/pyvenv.cfg: .ci/venv
+	@sh .ci/venv $(VENV)
+	@touch $@
+
+$(OLDEST)/pyvenv.cfg: .ci/venv
+	@sh .ci/venv $(OLDEST)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/pyvenv.cfg
+	@echo 'installing hopper into $(VENV)'
+	@$(VENV)/bin/python $(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
+	@echo 'installing what the tests need into $(VENV)'
+	@$(VENV)/bin/python $(PIP) -e '.[test]'
+	@touch $@
+
+$(OLDEST)/.installed: pyproject.toml .ci/oldest $(OLDEST)/pyvenv.cfg
+	@echo 'installing hopper with the oldest Ansible into $(OLDEST)'
+	@$(OLDEST)/bin/python $(PIP) -e . hypothesis 'pytest>=8.3' 'pytest-xdist>=3.6' \
+	  $$($(OLDEST)/bin/python .ci/oldest)
+	@touch $@
