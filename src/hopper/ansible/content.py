@@ -43,11 +43,11 @@ def collections_path(package: Path | None = None) -> Path:
     """
     package = package or Path(hopper.__file__).resolve().parent
     wheel = package.parent
-    if (wheel / _INSIDE / "playbooks").is_dir():
+    if (wheel / _INSIDE / "galaxy.yml").is_file():
         return wheel
     root = package.parent.parent
     link = root / ".collections"
-    if (link / _INSIDE / "playbooks").is_dir():
+    if (link / _INSIDE / "galaxy.yml").is_file():
         return link
     if (root / "galaxy.yml").is_file():
         raise ContentMissing(
