@@ -1,0 +1,139 @@
+"""Carries out one order on one host and reports what it did and showed."""
+
+from __future__ import annotations
+
+import secrets
+import tarfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from hopper.errors import HopperError, TransportError
+from hopper.remote import gather, records, script
+from hopper.remote.orders import Collected, LogPart, Order, Report
+from hopper.remote.reading import Findings, read
+from hopper.remote.transport import Transport
+
+
+def carry_out(transport: Transport, order: Order) -> Report:
+    """Do all that the order says; never raises for what the host or the line does.
+
+    One round trip, save for zips above ``inline_limit`` and for results that did not fit
+    into it.
+    """
+    try:
+        _send_large_zips(transport, order)
+        return _carry_out(transport, order)
+    except TransportError as error:
+        return failed(order, str(error), delivered=error.delivered)
+    except (HopperError, OSError) as error:
+        return failed(order, str(error))
+
+
+def failed(order: Order, error: str, *, delivered: bool = True) -> Report:
+    """Return the report of an order of which nothing is known."""
+    return Report(
+        order=order.id, host=order.host, at=time.time(), error=error, delivered=delivered
+    )
+
+
+def _carry_out(transport: Transport, order: Order) -> Report:
+    mark = _mark()
+    text = script.render(order, mark)
+    before = time.time()
+    reply = _ask(transport, text, mark, script.payload(order))
+    after = time.time()
+    findings = read(reply.records)
+    report = _report(order, findings, at=after, middle=(before + after) / 2)
+    if findings.log is not None:
+        attempt, size, offset, length = findings.log
+        part = reply.raw[:length].decode("latin-1")
+        report = replace(report, log=LogPart(attempt=attempt, size=size, offset=offset, text=part))
+    return _gather(transport, order, findings, reply.raw, report)
+
+
+def _mark() -> str:
+    return f"HOPPER-{secrets.token_hex(8)}"
+
+
+def _ask(transport: Transport, text: str, mark: str, stdin: bytes = b"") -> records.Reply:
+    script_bytes = text.encode("utf-8", "surrogateescape")
+    answer = transport.exec(script.command(text), script_bytes + stdin)
+    try:
+        return records.parse(answer.stdout, mark)
+    except TransportError as error:
+        said = answer.stderr.decode("utf-8", "replace").strip()[-300:]
+        raise TransportError(f"{error} (exit code {answer.code}) {said}".strip()) from error
+
+
+def _send_large_zips(transport: Transport, order: Order) -> None:
+    """Send the zips that are too large to travel inside the round trip."""
+    large = [item for item in order.launches if item.zip_size > order.inline_limit]
+    if not large:
+        return
+    mark = _mark()
+    reply = _ask(transport, script.render_prepare(order, large, mark), mark)
+    places = read(reply.records).prepared
+    for item in large:
+        place = places.get(item.attempt)
+        if place is None:
+            raise TransportError(f"no room could be made for {item.name}.zip")
+        transport.put(Path(item.zip_path), place[0])
+
+
+def _report(order: Order, f: Findings, *, at: float, middle: float) -> Report:
+    return Report(
+        order=order.id,
+        host=order.host,
+        at=at,
+        boot_id=f.boot_id,
+        clock_skew=None if f.clock is None else round(f.clock - middle, 1),
+        free_bytes=f.free_bytes,
+        inbox=f.inbox,
+        outbox=f.outbox,
+        missing=tuple(f.missing),
+        zips=tuple(f.zips),
+        sightings=tuple(f.sightings),
+        externals=f.externals(),
+        launched=tuple(f.launched),
+        cancelled=tuple(f.cancelled),
+        discarded=tuple(f.discarded),
+        released=tuple(f.released),
+        cleaned=tuple(f.cleaned),
+        troubles=tuple(f.troubles),
+    )
+
+
+def _gather(
+    transport: Transport, order: Order, f: Findings, raw: bytes, report: Report
+) -> Report:
+    along = gather.split_raw(f.offers, raw)
+    collected: list[Collected] = []
+    gathered: list[str] = []
+    too_large: list[str] = []
+    troubles = list(report.troubles)
+    for attempt in f.offered_whole:
+        offers = [offer for offer in f.offers if offer.attempt == attempt]
+        limit = order.fetch_limit
+        if limit is not None and any(o.size > limit and not o.along for o in offers):
+            too_large.append(attempt)
+            continue
+        folder = Path(order.incoming) / attempt
+        gather.forget(folder)
+        try:
+            files = [
+                gather.bring_home(transport, offer, along.get(offer.path), folder, number)
+                for number, offer in enumerate(offers)
+            ]
+        except (TransportError, OSError, tarfile.TarError) as error:
+            troubles.append((attempt, f"bringing results home: {error}"))
+            continue
+        collected += files
+        gathered.append(attempt)
+    return replace(
+        report,
+        collected=tuple(collected),
+        gathered=tuple(gathered),
+        too_large=tuple(too_large),
+        troubles=tuple(troubles),
+    )

@@ -1,0 +1,131 @@
+"""Renders an order into the shell text and the tar that go to the worker's stdin."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from hopper.remote.orders import Launch, Order
+from hopper.remote.quoting import assignment, call, quote
+
+KIB = 1024
+DISK_MARGIN = 4 * KIB
+"""KiB that must stay free on a worker after its job is unpacked."""
+
+
+@cache
+def _source(name: str) -> str:
+    """Return a shell script without its comments and indentation."""
+    text = files("hopper.remote").joinpath("scripts", name).read_text("utf-8")
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+
+
+def command(script: str) -> str:
+    """Return the command line that reads the script off its stdin and runs it.
+
+    It is the same few words in every login shell (csh and fish among them). dd takes
+    exactly the script's bytes, so that what follows on stdin is left for the script.
+    """
+    size = len(script.encode("utf-8", "surrogateescape"))
+    whole = f"dd iflag=fullblock bs={size} count=1 2>/dev/null"
+    return f"exec sh -c 'eval \"$({whole} || dd bs=1 count={size} 2>/dev/null)\"'"
+
+
+def prelude(order: Order, mark: str) -> str:
+    """Return what comes in front of the calls of an order."""
+    return "\n".join(
+        [
+            _source("worker.sh") + _source("order.sh").rstrip(),
+            assignment("hopper_inbox", order.inbox),
+            assignment("hopper_outbox", order.outbox),
+            assignment("budget", order.inline_limit),
+            call("printf", ["\n%s\n", mark]),
+            "look",
+            "",
+        ]
+    )
+
+
+def render_prepare(order: Order, launches: Iterable[Launch], mark: str) -> str:
+    """Return the script that makes room for zips which travel on their own."""
+    calls = [call("prepare", [item.attempt, item.zip_size]) for item in launches]
+    return prelude(order, mark) + "\n".join([*calls, "finish", ""])
+
+
+def render(order: Order, mark: str) -> str:
+    """Return the script of an order."""
+    calls = [call("cancel", [t.attempt, t.name, order.grace]) for t in order.cancels]
+    calls += [call("discard", [t.attempt, t.name, order.grace]) for t in order.discards]
+    calls += [call("release", [r.attempt, *r.files]) for r in order.releases]
+    calls += [call("clean", [t.attempt, t.name]) for t in order.cleans]
+    if order.launches:
+        calls.append("receive")
+    calls += [_launch_call(item) for item in order.launches]
+    calls += [
+        call("follow", [f.attempt, f.name, f.unpack_dirname, order.log_limit, "\n".join(f.globs)])
+        for f in order.follows
+    ]
+    for item in order.externals:
+        calls.append(call("external", [item.name]))
+        if item.collect:
+            calls.append(call("collect_external", [item.attempt, item.name]))
+    if order.log is not None:
+        calls.append(call("read_log", [order.log.attempt, order.log.offset, order.log.limit]))
+    return prelude(order, mark) + "\n".join([*calls, "finish", ""])
+
+
+def _launch_call(item: Launch) -> str:
+    need = item.unpacked_size // KIB + DISK_MARGIN
+    return call(
+        "launch",
+        [item.attempt, item.name, item.slots, item.unpack_dirname, item.zip_sha256, need],
+    )
+
+
+def payload(order: Order) -> bytes:
+    """Return the tar that the launches of an order need; empty without any."""
+    if not order.launches:
+        return b""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for item in order.launches:
+            for name, text in _launch_files(order, item).items():
+                _add(tar, f"{item.attempt}/{name}", text.encode("utf-8", "surrogateescape"))
+            if item.zip_size <= order.inline_limit:
+                _add(tar, f"{item.attempt}/job.zip", Path(item.zip_path).read_bytes())
+    return buffer.getvalue()
+
+
+def _launch_files(order: Order, item: Launch) -> dict[str, str]:
+    facts = {
+        "hopper_attempt": item.attempt,
+        "hopper_job_id": item.job_id,
+        "hopper_name": item.name,
+        "hopper_inbox": order.inbox,
+        "hopper_outbox": order.outbox,
+        "hopper_unpack": item.unpack_dirname,
+        "hopper_time_limit": item.time_limit,
+        "hopper_grace": order.grace,
+        "hopper_slot": item.slot,
+    }
+    exports = [f"export {key}={quote(value)}\n" for key, value in item.env.items()]
+    return {
+        "facts.sh": "".join(f"{assignment(key, value)}\n" for key, value in facts.items()),
+        "env.sh": "".join(exports),
+        "command.sh": f'cd "$HOPPER_EXTRACT_DIR" || exit 125\n{item.command}\n',
+        "launcher.sh": _source("worker.sh") + _source("launcher.sh"),
+    }
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    member.mode = 0o600
+    member.mtime = int(time.time())
+    tar.addfile(member, io.BytesIO(content))

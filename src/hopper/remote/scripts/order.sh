@@ -1,0 +1,428 @@
+# shellcheck disable=SC2154 # worker.sh and the order set what is not set here
+# The acts of an order. Follows worker.sh; the calls follow.
+
+# look: what the host is and what lies in its Inbox.
+look() {
+    expand_home "$hopper_inbox"
+    inbox=$expanded
+    expand_home "$hopper_outbox"
+    outbox=$expanded
+    boot_id
+    free=$(df -Pk "$inbox" 2>/dev/null | {
+        read -r _
+        read -r _ _ _ free _
+        printf '%s' "$free"
+    })
+    emit host "$boot" "$(date +%s)" "$free" "$inbox" "$outbox"
+    [ -d "$inbox" ] || emit missing inbox "$inbox"
+    [ -d "$outbox" ] || emit missing outbox "$outbox"
+    for zip in "$inbox"/*.zip; do
+        [ -e "$zip" ] && emit zip "${zip##*/}"
+    done
+}
+
+# observe ATTEMPT: where the attempt stands; sets phase.
+observe() {
+    side=$inbox/.hopper/$1
+    how='' code='' began='' ended='' left='' group='' size=0
+    if [ -e "$side/log" ]; then size_of "$side/log"; fi
+    phase_of "$1"
+    emit attempt "$1" "$phase" "$how" "$code" "$began" "$ended" "$size" "$left" "$group"
+}
+
+phase_of() {
+    if [ -e "$side/exit" ]; then
+        read_ending
+    elif [ -r "$side/started" ]; then
+        read -r pid mark was began <"$side/started"
+        [ -r "$side/group" ] && read -r group <"$side/group"
+        start_time "$pid"
+        if [ "$was" != "$boot" ]; then phase=rebooted
+        elif [ -n "$started" ] && [ "$started" = "$mark" ]; then phase=running
+        elif attempt_alive "$side" "$1"; then phase=running
+        elif [ -e "$side/exit" ]; then read_ending
+        else phase=vanished; fi
+    elif [ -d "$side/run" ]; then
+        # Between its first two acts, unless it died there.
+        phase=staged
+        [ -n "$(find "$side/run" -prune -mmin +2 2>/dev/null)" ] && phase=vanished
+    elif [ -d "$side/claim" ]; then phase=staged
+    else phase=absent; fi
+}
+
+read_ending() {
+    phase=ended
+    read -r how code ended <"$side/exit"
+    [ -r "$side/started" ] && read -r _ _ _ began <"$side/started"
+    [ -r "$side/left" ] && read -r left <"$side/left"
+    group=
+    [ -r "$side/survivors" ] && read -r group <"$side/survivors"
+    return 0
+}
+
+# follow ATTEMPT NAME UNPACK LOG_LIMIT GLOBS: observe it, and if it is over, collect.
+follow() {
+    observe "$1"
+    case $phase in ended | rebooted | vanished) collect "$@" ;; esac
+}
+
+# each_result NAME COMMAND…: run the command with the path of each result of that job.
+each_result() {
+    result_name=$1
+    shift
+    for result in "$outbox/$result_name.zip" "$outbox/$result_name".*.zip; do
+        [ -f "$result" ] && [ ! -L "$result" ] && "$@" "$result"
+    done
+    return 0
+}
+
+# external NAME: a job that somebody else launched, known only by its zip and its results.
+external() {
+    present=0
+    [ -e "$inbox/$1.zip" ] && present=1
+    emit external "$1" "$present"
+    external_name=$1
+    each_result "$1" emit_external
+}
+emit_external() {
+    size_of "$1"
+    emit external_result "$external_name" "${1##*/}" "$size"
+}
+
+# pack_results SIDE NAME GLOB…: a tar of what the globs match, for a script that packed nothing.
+pack_results() {
+    pack_side=$1
+    pack_work=$2
+    shift 2
+    [ -e "$pack_side/results.tar" ] && return 0
+    [ -d "$pack_work" ] || return 0
+    (
+        cd "$pack_work" || exit 0
+        pack_globs=$*
+        set --
+        IFS='
+'
+        # shellcheck disable=SC2086 # the globs are to be expanded
+        for match in $pack_globs; do
+            if [ -e "$match" ]; then set -- "$@" "./$match"; fi
+        done
+        [ $# -gt 0 ] || exit 0
+        tar cf "$pack_side/results.tar.part" "$@" && mv "$pack_side/results.tar.part" "$pack_side/results.tar"
+    ) 2>"$pack_side/pack.err" || {
+        rm -f "$pack_side/results.tar.part"
+        emit trouble "$attempt" "packing the results: $(tail -c 300 "$pack_side/pack.err")"
+        return 1
+    }
+}
+
+raw_files=
+budget=0
+
+# offer ATTEMPT KIND PATH: announce one file, and send it along if it fits into the budget.
+offer() {
+    size_of "$3"
+    sha256_of "$3"
+    along=0
+    if [ "$size" -le "$budget" ]; then
+        along=1
+        budget=$((budget - size))
+        raw_files="$raw_files$3
+"
+    fi
+    case $3 in *'
+'*)
+        # A newline would end the path in our list; such a file is fetched on its own.
+        if [ $along = 1 ]; then
+            raw_files=${raw_files%"$3
+"}
+            along=0
+        fi ;;
+    esac
+    emit file "$1" "$2" "$3" "$size" "$digest" "$along"
+}
+offer_result() { offer "$attempt" result "$1"; }
+note_result() { found=1; }
+
+# collect ATTEMPT NAME UNPACK LOG_LIMIT GLOBS: what an ended attempt leaves to bring home.
+# GLOBS: one to a line.
+collect() {
+    attempt=$1
+    side=$inbox/.hopper/$1
+    found=0
+    each_result "$2" note_result
+    if [ $found = 1 ]; then
+        each_result "$2" offer_result
+    else
+        work=$inbox/$2/$3
+        [ -d "$side/unpacked" ] && work=$side/unpacked/$3
+        pack_results "$side" "$work" "$5" || return 0
+        [ -e "$side/results.tar" ] && offer "$1" tar "$side/results.tar"
+    fi
+    if [ -e "$side/log" ] && [ ! -L "$side/log" ]; then
+        if [ ! -e "$side/log.home" ]; then
+            tail -c "$4" "$side/log" >"$side/log.home.part" 2>/dev/null &&
+                mv "$side/log.home.part" "$side/log.home"
+        fi
+        [ -e "$side/log.home" ] && offer "$1" log "$side/log.home"
+    fi
+    emit collected "$1"
+}
+collect_external() {
+    attempt=$1
+    each_result "$2" offer_result
+    emit collected "$1"
+}
+
+# cancel ATTEMPT NAME GRACE: end it; what never ran never will.
+cancel() {
+    side=$inbox/.hopper/$1
+    mkdir -p "$side"
+    : >"$side/cancel"
+    if mkdir "$side/run" 2>/dev/null; then
+        rm -f "$inbox/$2.zip"
+        write_whole "$side/exit" "cancelled 143 $(date +%s)"
+        emit cancelled "$1" dead ''
+        return 0
+    fi
+    deadline=$(($(date +%s) + 5))
+    while [ ! -e "$side/started" ] && [ "$(date +%s)" -lt "$deadline" ]; do nap; done
+    if end_processes "$side" "$1" "$3"; then verdict=dead; else verdict=alive; fi
+    survivors="$strays $group"
+    [ "$verdict" = dead ] && survivors=
+    # The launcher writes the exit; if it is gone itself, we do.
+    deadline=$(($(date +%s) + 5))
+    while [ "$verdict" = dead ] && [ ! -e "$side/exit" ]; do
+        pid=
+        [ -r "$side/started" ] && read -r pid mark was began <"$side/started"
+        started=
+        [ -n "$pid" ] && [ "$was" = "$boot" ] && start_time "$pid"
+        if [ -z "$started" ] || [ "$started" != "$mark" ] || [ "$(date +%s)" -ge "$deadline" ]; then
+            [ -e "$inbox/$2.zip" ] && mv -f "$inbox/$2.zip" "$side/job.zip"
+            write_whole "$side/exit" "cancelled 143 $(date +%s)"
+            break
+        fi
+        nap
+    done
+    emit cancelled "$1" "$verdict" "$survivors"
+}
+
+# discard ATTEMPT NAME GRACE: an attempt that was given up: kill it, set its results aside.
+discard() {
+    cancel "$1" "$2" "$3" >/dev/null
+    aside "$1" "$2" "$side"
+    if [ "$verdict" = alive ]; then emit discarded "$1" alive; else emit discarded "$1" dead; fi
+}
+verdict=dead
+
+# aside ATTEMPT NAME INTO: move what bears the job's name in Inbox and Outbox out of the way.
+aside() {
+    aside_into=$3
+    owner=
+    [ -r "$inbox/$2/.hopper-attempt" ] && read -r owner <"$inbox/$2/.hopper-attempt"
+    case $owner in
+    '' | *[!a-z0-9]*) home=$3/aside ;;
+    *) home=$inbox/.hopper/$owner ;;
+    esac
+    if [ -e "$inbox/$2" ] && { [ "$owner" != "$1" ] || [ "$3" != "$inbox/.hopper/$1" ]; }; then
+        mkdir -p "$home"
+        free_name "$home/unpacked"
+        mv "$inbox/$2" "$free"
+    fi
+    each_result "$2" set_aside
+}
+set_aside() {
+    mkdir -p "$aside_into/aside"
+    free_name "$aside_into/aside/${1##*/}"
+    mv "$1" "$free"
+}
+free_name() {
+    free=$1
+    free_number=0
+    while [ -e "$free" ]; do
+        free_number=$((free_number + 1))
+        free=$1.$free_number
+    done
+}
+
+# release ATTEMPT FILE…: these results are safe at home and leave the Outbox.
+release() {
+    side=$inbox/.hopper/$1
+    rm -f "$side/results.tar" "$side/log.home"
+    attempt=$1
+    shift
+    for result in "$@"; do rm -f "$outbox/$result"; done
+    emit released "$attempt"
+}
+
+# clean ATTEMPT NAME: nothing of the attempt is wanted any more.
+clean() {
+    side=$inbox/.hopper/$1
+    owner=
+    [ -r "$inbox/$2/.hopper-attempt" ] && read -r owner <"$inbox/$2/.hopper-attempt"
+    [ "$owner" != "$1" ] || rm -rf "${inbox:?}/${2:?}"
+    rm -rf "$side"
+    [ -e "$side" ] || emit cleaned "$1"
+}
+
+unpack() {
+    if have unzip; then unzip -q -o "$1" -d "$2"
+    elif have bsdtar; then bsdtar -xf "$1" -C "$2"
+    elif have busybox && busybox unzip 2>&1 | grep -q -i usage; then busybox unzip -q -o "$1" -d "$2"
+    elif have python3; then python3 -m zipfile -e "$1" "$2"
+    else
+        echo 'no unpacker: install unzip, bsdtar, busybox or python3' >&2
+        return 1
+    fi
+}
+
+refuse() { # ATTEMPT WHY TEXT: it has not started and never will under this claim
+    emit refused "$1" "$2" "$3"
+    rm -rf "$stage"
+}
+
+# room_for NAME SLOTS: false when other zips hold all the slots.
+room_for() {
+    others=0
+    for zip in "$inbox"/*.zip; do
+        [ -e "$zip" ] && [ "$zip" != "$inbox/$1.zip" ] && others=$((others + 1))
+    done
+    [ "$others" -lt "$2" ]
+}
+
+# prepare ATTEMPT SIZE: a place for a large zip; says how much of it is there already.
+prepare() {
+    side=$inbox/.hopper/$1
+    mkdir -p "$side" || return 0
+    present=0
+    if [ -e "$side/upload.part" ]; then
+        size_of "$side/upload.part"
+        present=$size
+    fi
+    emit prepared "$1" "$side/upload.part" "$present"
+}
+
+# receive: take the tar on standard input.
+receive() {
+    arrived=$inbox/.hopper/.arrived.$$
+    for old in "$inbox"/.hopper/.arrived.*; do
+        [ -n "$(find "$old" -prune -mmin +1440 2>/dev/null)" ] && rm -rf "$old"
+    done
+    if ! { mkdir -p "$arrived" && tar xf - -C "$arrived" 2>"$arrived/.err"; }; then
+        emit trouble '' "receiving: $(tail -c 300 "$arrived/.err" 2>&1)"
+    fi
+}
+
+# launch ATTEMPT NAME SLOTS UNPACK SHA256 NEED_KB: unpack the zip that came and start it, once.
+launch() {
+    side=$inbox/.hopper/$1
+    stage=$arrived/$1
+    if [ -d "$side/run" ]; then
+        rm -rf "$stage"
+        emit launched "$1" again
+        return 0
+    fi
+    if [ ! -d "$inbox" ] || [ ! -d "$outbox" ]; then
+        refuse "$1" setup "no Inbox or Outbox there"
+        return 0
+    fi
+    if ! room_for "$2" "$3"; then
+        refuse "$1" busy "its Inbox holds other zips"
+        return 0
+    fi
+    mkdir -p "$side"
+    if ! mkdir "$side/claim" 2>/dev/null; then
+        claimer=
+        [ -r "$side/claim/pid" ] && read -r claimer claimed <"$side/claim/pid"
+        [ -n "$claimer" ] && start_time "$claimer"
+        if [ -n "$claimer" ] && [ -n "$started" ] && [ "$started" = "$claimed" ]; then
+            rm -rf "$stage"
+            emit launched "$1" underway
+            return 0
+        fi
+        mv "$side/claim" "$side/claim.dead.$$" 2>/dev/null
+        rm -rf "$side/claim.dead.$$"
+        mkdir "$side/claim" 2>/dev/null || {
+            emit launched "$1" underway
+            return 0
+        }
+    fi
+    start_time $$
+    write_whole "$side/claim/pid" "$$ $started"
+    launch_claimed "$@" || {
+        rm -rf "$side/claim"
+        rm -rf "$stage"
+    }
+}
+
+launch_claimed() {
+    if [ -e "$stage/job.zip" ]; then zip=$stage/job.zip; else zip=$side/upload.part; fi
+    if [ ! -e "$stage/facts.sh" ] || [ ! -e "$zip" ]; then
+        refuse "$1" torn "the upload is not complete: $(tail -c 200 "$arrived/.err" 2>/dev/null)"
+        return 1
+    fi
+    sha256_of "$zip"
+    if [ "$digest" != "$5" ] && [ "$digest" != none ]; then
+        rm -f "$zip"
+        refuse "$1" torn "the zip arrived damaged"
+        return 1
+    fi
+    free=$(df -Pk "$inbox" 2>/dev/null | {
+        read -r _
+        read -r _ _ _ free _
+        printf '%s' "$free"
+    })
+    case $free in
+    '' | *[!0-9]*) ;;
+    *) if [ "$free" -lt "$6" ]; then
+        refuse "$1" disk "no room: needs $6 KiB to unpack, has $free KiB"
+        return 1
+    fi ;;
+    esac
+    aside "$1" "$2" "$side"
+    if [ "$owner" = "$1" ]; then rm -rf "${inbox:?}/${2:?}"; fi
+    work=$inbox/$2/$4
+    if ! {
+        mkdir -p "$work" && printf '%s\n' "$1" >"$inbox/$2/.hopper-attempt" &&
+            (as_user unpack "$zip" "$work") && mv -f "$stage"/*.sh "$side/"
+    } 2>"$side/unpack.err"; then
+        refuse "$1" unpack "$(tail -c 300 "$side/unpack.err")"
+        rm -rf "${inbox:?}/${2:?}"
+        return 1
+    fi
+    mv -f "$zip" "$inbox/$2.zip"
+    rm -rf "$stage"
+    as_user new_session sh "$side/launcher.sh" "$side" </dev/null >/dev/null 2>&1 &
+    tries=0
+    while [ ! -e "$side/started" ] && [ "$tries" -lt 50 ]; do
+        tries=$((tries + 1))
+        nap
+    done
+    emit launched "$1" now
+}
+
+# read_log ATTEMPT OFFSET LIMIT: bytes of the log; an offset below 0 counts from the end.
+read_log() {
+    log=$inbox/.hopper/$1/log
+    if [ ! -e "$log" ] || [ -L "$log" ]; then
+        emit log "$1" 0 0 0
+        return 0
+    fi
+    size_of "$log"
+    from=$2
+    [ "$from" -ge 0 ] || from=$((size + from))
+    [ "$from" -ge 0 ] || from=0
+    [ "$from" -le "$size" ] || from=$size
+    length=$((size - from))
+    [ "$length" -le "$3" ] || length=$3
+    emit log "$1" "$size" "$from" "$length"
+    log_path=$log
+}
+
+finish() {
+    [ -z "${arrived:-}" ] || rm -rf "$arrived"
+    emit end
+    printf '%s' "$raw_files" | while IFS= read -r raw; do cat "$raw"; done
+    [ -z "${log_path:-}" ] || [ "$length" = 0 ] ||
+        tail -c "+$((from + 1))" "$log_path" | head -c "$length"
+    exit 0
+}

@@ -1,0 +1,146 @@
+# What hopper does on a worker, for any POSIX sh. Read in front of the calls of one order.
+# The order sets: hopper_inbox, hopper_outbox (a leading ~ is ours to expand), hopper_mark.
+#
+# Answers are records: the number of fields, then the fields, each ended by NUL, so that any
+# file name passes unharmed. `raw` records announce bytes that follow the `end` record.
+# No exit code is ever 255: ssh uses that for itself.
+
+hopper_umask=$(umask)
+hopper_locale=${LC_ALL-none}
+umask 077
+LC_ALL=C
+export LC_ALL
+
+# as_user COMMAND…: run it with the umask and locale that the person's own shell has.
+as_user() {
+    umask "$hopper_umask"
+    if [ "$hopper_locale" = none ]; then unset LC_ALL; else LC_ALL=$hopper_locale; fi
+    "$@"
+}
+
+emit() { printf '%s\0' "$#" "$@"; }
+
+expand_home() {
+    case $1 in
+    '~') expanded=$HOME ;;
+    '~/'*) expanded=$HOME/${1#'~/'} ;;
+    /*) expanded=$1 ;;
+    *) expanded=$HOME/$1 ;;
+    esac
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+boot_id() {
+    if [ -r /proc/sys/kernel/random/boot_id ]; then
+        read -r boot </proc/sys/kernel/random/boot_id
+    else
+        boot=$(sysctl -n kern.boottime 2>/dev/null || who -b 2>/dev/null)
+        boot=$(printf '%s' "$boot" | tr -c 'A-Za-z0-9\n' '-')
+    fi
+}
+
+# start_time PID: what tells this process from a later one with the same number.
+start_time() {
+    started=
+    if [ -r "/proc/$1/stat" ]; then
+        { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+        stat=${stat##*) }
+        # shellcheck disable=SC2086 # the fields are to be split
+        set -- $stat
+        # A zombie is dead: it only waits for its parent to take notice.
+        [ "$1" = Z ] || started=${20}
+    else
+        started=$(ps -o lstart= -p "$1" 2>/dev/null | tr -c 'A-Za-z0-9\n' '-')
+    fi
+}
+
+sha256_of() {
+    if have sha256sum; then digest=$(sha256sum <"$1")
+    elif have shasum; then digest=$(shasum -a 256 <"$1")
+    elif have openssl; then digest=$(openssl dgst -sha256 -r <"$1")
+    elif have python3; then
+        digest=$(python3 -c 'import hashlib,sys
+h = hashlib.sha256()
+for b in iter(lambda: sys.stdin.buffer.read(1 << 20), b""): h.update(b)
+print(h.hexdigest())' <"$1")
+    else digest=none; fi
+    digest=${digest%% *}
+}
+
+size_of() {
+    size=$(wc -c <"$1" 2>/dev/null) || size=0
+    size=$((size))
+}
+
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+
+# write_whole FILE TEXT: the file is either not there or complete.
+write_whole() { printf '%s\n' "$2" >"$1.part" && mv -f "$1.part" "$1"; }
+
+new_session() {
+    if have setsid; then exec setsid "$@"
+    elif have perl; then exec perl -e 'use POSIX; POSIX::setsid(); exec @ARGV' "$@"
+    elif have python3; then
+        exec python3 -c 'import os,sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+    else exec "$@"; fi
+}
+
+# escaped ATTEMPT: processes that carry the attempt's mark in their environment (Linux).
+escaped() {
+    strays=
+    for environ in $(grep -ls "HOPPER_ATTEMPT_ID=$1" /proc/[0-9]*/environ 2>/dev/null); do
+        environ=${environ#/proc/}
+        stray=${environ%/environ}
+        start_time "$stray"
+        [ -z "$started" ] || strays="$strays $stray"
+    done
+}
+
+# group_alive PGID: true while the process group has a member that is no zombie.
+group_alive() {
+    kill -0 "-$1" 2>/dev/null || return 1
+    [ -d /proc/self ] || return 0
+    for stat_file in /proc/[0-9]*/stat; do
+        { read -r stat <"$stat_file"; } 2>/dev/null || continue
+        stat=${stat##*) }
+        # shellcheck disable=SC2086 # the fields are to be split
+        set -- "$1" $stat
+        [ "$4" = "$1" ] && [ "$2" != Z ] && [ "$2" != X ] && return 0
+    done
+    return 1
+}
+
+# attempt_alive SIDE ATTEMPT: true while a process of the job itself lives; sets strays.
+attempt_alive() {
+    group=
+    [ -r "$1/group" ] && read -r group <"$1/group"
+    escaped "$2"
+    [ -n "$strays" ] && return 0
+    [ -n "$group" ] && group_alive "$group"
+}
+
+signal_attempt() {
+    [ -n "$group" ] && kill "-$1" "-$group" 2>/dev/null
+    # shellcheck disable=SC2086 # a list of numbers
+    [ -n "$strays" ] && kill "-$1" $strays 2>/dev/null
+    return 0
+}
+
+# end_processes SIDE ATTEMPT GRACE: TERM, then KILL after GRACE seconds; false if any survive.
+end_processes() {
+    attempt_alive "$1" "$2" || return 0
+    signal_attempt TERM
+    deadline=$(($(date +%s) + $3))
+    while attempt_alive "$1" "$2"; do
+        [ "$(date +%s)" -lt "$deadline" ] || break
+        nap
+    done
+    deadline=$(($(date +%s) + 5))
+    while attempt_alive "$1" "$2"; do
+        signal_attempt KILL
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
+        nap
+    done
+    return 0
+}
