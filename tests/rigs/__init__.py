@@ -1,0 +1,1 @@
+"""Rigs: real engines that tests start for themselves, each in its own scratch folder."""

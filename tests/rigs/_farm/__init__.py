@@ -1,0 +1,1 @@
+"""Parts of the SSH farm rig; the public face is `tests.rigs.farm`."""
