@@ -20,7 +20,7 @@ class Changes:
     jobs: tuple[Job, ...] = ()
     """Whole new values, put in place of those of the same id."""
     workers: tuple[WorkerRecord, ...] = ()
-    settings: Mapping[str, object] = field(default=NO_SETTINGS)
+    settings: Mapping[str, object] = field(default_factory=lambda: NO_SETTINGS)
     """Small JSON values by key, such as ``paused``."""
     events: tuple[Event, ...] = ()
     forgotten_jobs: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -58,6 +58,6 @@ class Event:
     job: str | None = None
     worker: str | None = None
     reason: str = ""
-    data: Mapping[str, object] = NO_DATA
+    data: Mapping[str, object] = field(default_factory=lambda: NO_DATA)
     """JSON values only."""
     seq: int = 0

@@ -34,7 +34,7 @@ class JobSpec:
     requirements: Requirements = field(default_factory=Requirements)
     retries: int = 0
     """How often a failed attempt is followed by another."""
-    env: Mapping[str, str] = NO_ENV
+    env: Mapping[str, str] = field(default_factory=lambda: NO_ENV)
     results: tuple[str, ...] = ()
     """Globs below the unpack folder that are packed when the script packs nothing."""
     after: tuple[str, ...] = ()
