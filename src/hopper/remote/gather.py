@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from hopper.errors import TransportError
-from hopper.remote.orders import Collected
+from hopper.model.orders import Collected
 from hopper.remote.reading import Offer
 from hopper.remote.transport import Transport
 

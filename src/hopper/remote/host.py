@@ -10,9 +10,12 @@ from pathlib import Path
 
 from hopper.errors import HopperError, TransportError
 from hopper.remote import gather, records, script
-from hopper.remote.orders import Collected, LogPart, Order, Report
+from hopper.model.orders import Collected, LogPart, Order, Report
 from hopper.remote.reading import Findings, read
 from hopper.remote.transport import Transport
+
+HALF_SECOND = 0.5
+"""What a whole second of the worker's clock hides on average."""
 
 
 def carry_out(transport: Transport, order: Order) -> Report:
@@ -87,7 +90,7 @@ def _report(order: Order, f: Findings, *, at: float, middle: float) -> Report:
         host=order.host,
         at=at,
         boot_id=f.boot_id,
-        clock_skew=None if f.clock is None else round(f.clock - middle, 1),
+        clock_skew=None if f.clock is None else round(f.clock + HALF_SECOND - middle, 1),
         free_bytes=f.free_bytes,
         inbox=f.inbox,
         outbox=f.outbox,

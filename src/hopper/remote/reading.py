@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hopper.errors import TransportError
-from hopper.remote.orders import ExternalSighting, LaunchResult, Sighting
+from hopper.model.orders import ExternalSighting, LaunchResult, Sighting
 
 KIB = 1024
 

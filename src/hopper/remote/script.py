@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from hopper.remote.orders import Launch, Order
+from hopper.model.orders import Launch, Order
 from hopper.remote.quoting import assignment, call, quote
 
 KIB = 1024

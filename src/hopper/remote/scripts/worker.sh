@@ -73,7 +73,7 @@ size_of() {
     size=$((size))
 }
 
-nap() { sleep 0.1 2>/dev/null || sleep 1; }
+nap() { sleep 0.02 2>/dev/null || sleep 1; }
 
 # write_whole FILE TEXT: the file is either not there or complete.
 write_whole() { printf '%s\n' "$2" >"$1.part" && mv -f "$1.part" "$1"; }

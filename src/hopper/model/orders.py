@@ -101,6 +101,10 @@ class Order:
     follows: tuple[Follow, ...] = ()
     externals: tuple[External, ...] = ()
     log: ReadLog | None = None
+    deadline: float | None = None
+    """Seconds after which it is given up; None for a transfer that may take its time."""
+    apart: bool = False
+    """Goes beside the orders that take turns: large transfers and suspect hosts."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as JSON values."""

@@ -1,0 +1,226 @@
+"""The workers, reached through runs of ``playbooks/sweep.yml`` that stay for further orders.
+
+An empty playbook run costs 0.8 s of CPU, an order over a warm connection some hundredths. So
+a sweep is started when there are orders, takes more through a file and a doorbell, and ends
+when there has been nothing to do for a while (docs/decisions/0002-lingering-sweep.md).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hopper.ansible import runs
+from hopper.ansible.content import playbook
+from hopper.ansible.runs import AnsibleSettings, Run
+from hopper.errors import HopperError
+from hopper.model.orders import Order, Report
+from hopper.remote.fanout import END_LINE, order_line
+from hopper.remote.host import failed
+
+CLOSE_PATIENCE = 5.0
+"""Seconds that a sweep with nothing to do is given to end by itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepSettings:
+    """How sweeps are run."""
+
+    ansible: AnsibleSettings
+    folder: Path
+    """Where run folders are made."""
+    threads: int = 32
+    transfer_mode: str = "scp"
+    linger: float = 45.0
+    """Seconds without an order after which a sweep ends."""
+    longest: float = 1800.0
+    """Seconds after which a sweep makes room for a fresh one."""
+    notify: Path | None = None
+    """The dispatcher's doorbell."""
+
+
+class Sweep:
+    """One run of ``sweep.yml`` and the orders that are under way in it."""
+
+    def __init__(self, settings: SweepSettings, inventory: tuple[str, ...]) -> None:
+        self._folder = runs.new_folder(settings.folder)
+        self._orders = self._folder / "orders.jsonl"
+        self._reports = self._folder / "reports.jsonl"
+        self._bell = self._folder / "bell"
+        self._orders.touch(mode=0o600)
+        self._reports.touch(mode=0o600)
+        os.mkfifo(self._bell, mode=0o600)
+        # Held open at this end too, so that no ring is lost and none blocks.
+        self._bell_fd = os.open(self._bell, os.O_RDWR | os.O_NONBLOCK)
+        self._offset = 0
+        self.pending: dict[str, Order] = {}
+        self.inventory = inventory
+        self.started = self.last_used = time.monotonic()
+        self.ending = False
+        extravars: dict[str, object] = {
+            "hopper_sweep_orders": str(self._orders),
+            "hopper_sweep_results": str(self._reports),
+            "hopper_sweep_doorbell": str(self._bell),
+            "hopper_sweep_threads": settings.threads,
+            "hopper_sweep_connect_timeout": settings.ansible.connect_timeout,
+            "hopper_sweep_transfer_mode": settings.transfer_mode,
+        }
+        if settings.notify is not None:
+            extravars["hopper_sweep_notify"] = str(settings.notify)
+        ansible = AnsibleSettings(
+            inventory=inventory,
+            config_file=settings.ansible.config_file,
+            ssh_options=settings.ansible.ssh_options,
+            connect_timeout=settings.ansible.connect_timeout,
+            keep_connections=settings.ansible.keep_connections,
+        )
+        self._run: Run = runs.start(self._folder, playbook("sweep"), extravars, ansible)
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Give it more orders; they are under way from now on."""
+        self._write("".join(order_line(order) for order in orders))
+        self.pending.update((order.id, order) for order in orders)
+        self.last_used = time.monotonic()
+
+    def receive(self) -> list[Report]:
+        """Return the reports that came since the last call; of a dead sweep, the failures."""
+        ended = self._run.ended
+        reports = self._read()
+        for report in reports:
+            self.pending.pop(report.order, None)
+        if reports:
+            self.last_used = time.monotonic()
+        if ended and self.pending:
+            said = self._run.said()
+            reports += [
+                failed(order, f"the Ansible run ended early: {said}")
+                for order in self.pending.values()
+            ]
+            self.pending.clear()
+        return reports
+
+    @property
+    def ended(self) -> bool:
+        """True once its process is gone."""
+        return self._run.ended
+
+    def end(self) -> None:
+        """Tell it that there will be no more orders."""
+        if not self.ending:
+            self.ending = True
+            with suppress(OSError):
+                self._write(END_LINE)
+
+    def close(self, patience: float = CLOSE_PATIENCE) -> None:
+        """End it, by force if it does not end by itself, and remove its folder."""
+        self.end()
+        if not self._run.wait(patience):
+            self._run.cancel()
+            if not self._run.wait(CLOSE_PATIENCE):
+                self._run.kill()
+        os.close(self._bell_fd)
+        self._run.remove()
+
+    def _write(self, lines: str) -> None:
+        with self._orders.open("a", encoding="utf-8") as file:
+            file.write(lines)
+        with suppress(BlockingIOError):
+            os.write(self._bell_fd, b".")
+
+    def _read(self) -> list[Report]:
+        reports = []
+        with self._reports.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                reports.append(Report.from_json(json.loads(line)))
+        return reports
+
+
+class SweepFleet:
+    """Sends orders to workers and receives their reports; large transfers have their own sweep.
+
+    ``inventory`` is asked before each batch; when it says something else than before, a new
+    sweep takes the next orders and the old one ends once its own are reported.
+    """
+
+    def __init__(
+        self, settings: SweepSettings, inventory: Callable[[], tuple[str, ...]]
+    ) -> None:
+        self._settings = settings
+        self._inventory = inventory
+        self._sweeps: dict[bool, Sweep] = {}
+        self._leaving: list[Sweep] = []
+        self._reports: list[Report] = []
+        runs.purge(settings.folder)
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Have the orders carried out; each will be answered by one report, at some time."""
+        for bulk in (False, True):
+            batch = [order for order in orders if (order.deadline is None) is bulk]
+            if not batch:
+                continue
+            try:
+                self._sweep(bulk).send(batch)
+            except (HopperError, OSError) as error:
+                self._reports += [failed(o, str(error), delivered=False) for o in batch]
+
+    def receive(self) -> list[Report]:
+        """Return the reports that have come in; sweeps that are done with are let go."""
+        reports, self._reports = self._reports, []
+        for sweep in [*self._sweeps.values(), *self._leaving]:
+            reports += sweep.receive()
+        self._let_go()
+        return reports
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """Ids of the orders that are not reported yet."""
+        sweeps = [*self._sweeps.values(), *self._leaving]
+        ids = {order for sweep in sweeps for order in sweep.pending}
+        return frozenset(ids | {report.order for report in self._reports})
+
+    @property
+    def resting(self) -> bool:
+        """True when no Ansible process of ours runs."""
+        return not self._sweeps and not self._leaving
+
+    def close(self, patience: float = CLOSE_PATIENCE) -> None:
+        """End all sweeps. What the workers have been told to run goes on running."""
+        sweeps = [*self._sweeps.values(), *self._leaving]
+        for sweep in sweeps:
+            sweep.end()
+        for sweep in sweeps:
+            sweep.close(patience)
+        self._sweeps.clear()
+        self._leaving.clear()
+
+    def _sweep(self, bulk: bool) -> Sweep:
+        inventory = self._inventory()
+        sweep = self._sweeps.get(bulk)
+        if sweep is not None and (sweep.ended or sweep.ending or sweep.inventory != inventory):
+            self._leaving.append(self._sweeps.pop(bulk))
+            sweep.end()
+            sweep = None
+        if sweep is None:
+            sweep = self._sweeps[bulk] = Sweep(self._settings, inventory)
+        return sweep
+
+    def _let_go(self) -> None:
+        now = time.monotonic()
+        for bulk, sweep in list(self._sweeps.items()):
+            idle = not sweep.pending and now - sweep.last_used > self._settings.linger
+            if idle or sweep.ended or now - sweep.started > self._settings.longest:
+                self._leaving.append(self._sweeps.pop(bulk))
+                sweep.end()
+        for sweep in list(self._leaving):
+            if sweep.ended and not sweep.pending:
+                self._leaving.remove(sweep)
+                sweep.close()
