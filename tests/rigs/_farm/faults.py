@@ -24,6 +24,21 @@ if TYPE_CHECKING:
 
 FILL = ".farm-fill"
 HIDDEN = "hidden"  # marks, in its folder, a worker whose programs are not all to be found
+# A layer over each folder of programs in which those to be hidden are whited out.
+HIDE = """\
+set -e
+for folder in $(realpath /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin | sort -u); do
+  layer=$(mktemp -d -p /run)
+  mkdir "$layer/upper" "$layer/work"
+  for name; do
+    if [ -e "$folder/$name" ]; then mknod "$layer/upper/$name" c 0 0; fi
+  done
+  if [ -n "$(ls "$layer/upper")" ]; then
+    chmod 755 "$layer/upper"
+    mount -t overlay -o "lowerdir=$folder,upperdir=$layer/upper,workdir=$layer/work" hide "$folder"
+  fi
+done
+"""
 Site = netns.NetnsSite | loopback.LoopbackSite
 
 
@@ -127,13 +142,15 @@ class Faults:
         self._site.launch([worker])
 
     def hide(self, name: str, *programs: str) -> None:
-        """Make programs (full paths) not to be found on a worker, until its next start."""
+        """Make programs (bare names) not to be found on a worker, until its next start.
+
+        Name them all in one call: the overlays that do it cannot be stacked at will.
+        """
         (self.worker(name).folder / HIDDEN).touch()
-        for path in programs:
-            done = self.enter(name, "mount", "--bind", "/dev/null", path)
-            if done.returncode:
-                message = f"hide {path} on {name}: {done.stderr.strip()}"
-                raise FarmError(message)
+        done = self.enter(name, "sh", "-c", HIDE, "hide", *programs)
+        if done.returncode:
+            message = f"hide {' '.join(programs)} on {name}: {done.stderr.strip()}"
+            raise FarmUnsupportedError(message)
 
     def fill_disk(self, name: str, *, leave: int = 0) -> None:
         """Fill the worker's home but for `leave` bytes. Needs a farm with `disk_mb`."""
