@@ -1,0 +1,1 @@
+"""``hopper.yaml`` and ``hopper-job.yaml``: what may stand in them, and what it means."""
