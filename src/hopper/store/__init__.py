@@ -1,0 +1,1 @@
+"""What hopper remembers: TinyDB documents behind a journal, events, the lock, the mailbox."""

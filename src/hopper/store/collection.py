@@ -1,0 +1,98 @@
+"""A table seen as values by key, each decoded when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+from hopper.store.codec import decode_object
+from hopper.store.values import from_bytes
+
+T = TypeVar("T")
+
+
+class Collection(Mapping[str, T], Generic[T]):
+    """Values of one dataclass by key. ``key`` names the field that is unique among them.
+
+    Follows the documents of a table; ``absorb`` is told which of them changed.
+    """
+
+    def __init__(self, kind: type[T], key: str) -> None:
+        self._kind, self._key = kind, key
+        self._documents: Mapping[int, bytes] = {}
+        self._ids: dict[str, int] = {}
+        self._keys: dict[int, str] = {}
+        self._values: dict[str, T] = {}
+        self._next_id = 1
+
+    def absorb(self, documents: Mapping[int, bytes], changed: Iterable[int]) -> None:
+        """Show these documents from now on; they differ from those so far in the changed ids."""
+        self._documents = documents
+        for doc_id in changed:
+            raw = documents.get(doc_id)
+            self._take(doc_id, None if raw is None else key_of(raw, self._key))
+
+    def _take(self, doc_id: int, key: str | None) -> None:
+        """Take notice that a document has that key now, None when it is gone."""
+        known = self._keys.get(doc_id)
+        if known is not None:
+            self._values.pop(known, None)
+            if known != key:
+                del self._keys[doc_id]
+                if self._ids[known] == doc_id:  # else another document has the key already
+                    del self._ids[known]
+        if key is not None:
+            self._ids[key] = doc_id
+            self._keys[doc_id] = key
+            self._next_id = max(self._next_id, doc_id + 1)
+
+    def keep(self, values: Mapping[str, T]) -> None:
+        """Hand out these very values, which have just been stored under those keys."""
+        self._values.update(values)
+
+    def id_of(self, key: str) -> int | None:
+        """Return the document id of a key."""
+        return self._ids.get(key)
+
+    def ids_for(self, keys: Iterable[str]) -> dict[str, int]:
+        """Return a document id for each key, free ones for those that are new."""
+        ids: dict[str, int] = {}
+        fresh = self._next_id
+        for key in keys:
+            known = self._ids.get(key)
+            if known is None and key not in ids:
+                known, fresh = fresh, fresh + 1
+            if known is not None:
+                ids[key] = known
+        return ids
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield the documents as JSON bytes."""
+        return (self._documents[doc_id] for doc_id in self._ids.values())
+
+    def __getitem__(self, key: str) -> T:
+        value = self._values.get(key)
+        if value is None:
+            value = from_bytes(self._kind, self._documents[self._ids[key]])
+            self._values[key] = value
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+
+def key_of(raw: bytes, field: str) -> str:
+    """Return the key of a document; KeyError or ValueError when it has none."""
+    # The key is the first field of our own values: no need to decode the rest.
+    head = b'{"%s":"' % field.encode()
+    if raw.startswith(head):
+        key = raw[len(head) : raw.index(b'"', len(head))]
+        if b"\\" not in key:
+            return key.decode()
+    return str(decode_object(raw)[field])

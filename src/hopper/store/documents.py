@@ -1,0 +1,156 @@
+"""A plain TinyDB JSON file that can tell whether it is still what was written.
+
+The file is one JSON object of tables, each an object of documents by id, as ``TinyDB(path)``
+reads it. One line holds one document, so that loading splits lines and decodes nothing, and
+damage has a line number. The first line is a table ``_store`` with one document: facts about
+the file, and a CRC-32 over those facts and all other lines. A file without that checksum (a
+person edited it and took the checksum out) is accepted as it is.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hopper.store.codec import decode_object, encode
+from hopper.store.errors import StoreDamaged
+from hopper.store.files import write_beside, write_whole
+
+Tables = dict[str, dict[int, bytes]]
+"""Documents as JSON bytes, by table and id. Bytes cannot be changed behind our back."""
+
+FACTS_TABLE = "_store"
+_CHECKSUM = "checksum"
+_HEAD_LIMIT = 4096
+
+EDITED = 'if you edited it on purpose, take the "checksum" entry out of its first line; else '
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentFile:
+    """The content of a document file."""
+
+    facts: Mapping[str, object]
+    tables: Tables = field(default_factory=dict)
+
+    def number(self, fact: str) -> int:
+        """Return a whole number from the facts, 0 when there is none."""
+        value = self.facts.get(fact, 0)
+        return value if isinstance(value, int) else 0
+
+
+def write_documents(path: Path, content: DocumentFile) -> None:
+    """Put the file into place by atomic rename. StoreFull or StoreError on failure."""
+    write_whole(path, _render(content))
+
+
+def write_documents_beside(path: Path, content: DocumentFile) -> Path:
+    """Write the file durably beside its path, and return where; the caller renames it."""
+    return write_beside(path, _render(content))
+
+
+def _render(content: DocumentFile) -> Iterable[bytes]:
+    body = list(_body(content.tables))
+    crc = zlib.crc32(encode(content.facts))
+    for piece in body:
+        crc = zlib.crc32(piece, crc)
+    facts = {**content.facts, _CHECKSUM: f"{crc:08x}"}
+    head = encode({FACTS_TABLE: {"1": facts}})
+    return [head[:-1], b",\n", *body]
+
+
+def _body(tables: Mapping[str, Mapping[int, bytes]]) -> Iterator[bytes]:
+    for position, (name, documents) in enumerate(tables.items()):
+        yield b"%s%s:{\n" % (b"},\n" if position else b"", encode(name))
+        yield b",\n".join(b'"%d":%s' % document for document in documents.items())
+        yield b"\n"
+    yield b"}}\n"
+
+
+def read_facts(path: Path) -> Mapping[str, object]:
+    """Return the facts from the first line alone, unchecked; empty when there are none."""
+    with path.open("rb") as file:
+        head = file.readline(_HEAD_LIMIT)
+    try:
+        return _facts(head) or {}
+    except ValueError:
+        return {}
+
+
+def read_documents(path: Path, *, way_out: str) -> DocumentFile:
+    """Load a document file. FileNotFoundError when there is none, StoreDamaged when it is wrong.
+
+    ``way_out`` tells a person how to go on without the file.
+    """
+    return parse_documents(path, path.read_bytes(), way_out=way_out)
+
+
+def parse_documents(path: Path, raw: bytes, *, way_out: str) -> DocumentFile:
+    """Like read_documents, with the file's bytes at hand."""
+    head, _, body = raw.partition(b"\n")
+    try:
+        facts = _facts(head + b"\n")
+    except ValueError:
+        facts = None
+    if facts is None or _CHECKSUM not in facts:
+        return _parse_unchecked(path, raw, way_out)
+    plain = {name: value for name, value in facts.items() if name != _CHECKSUM}
+    if facts[_CHECKSUM] != f"{zlib.crc32(body, zlib.crc32(encode(plain))):08x}":
+        line, why = _find_damage(body)
+        raise StoreDamaged(path, line, why, way_out=EDITED + way_out)
+    return DocumentFile(facts=plain, tables=_split(body))
+
+
+def _facts(head: bytes) -> dict[str, object] | None:
+    if not head.endswith(b",\n"):
+        return None
+    table = decode_object(head[:-2] + b"}").get(FACTS_TABLE)
+    facts = table.get("1") if isinstance(table, dict) else None
+    return facts if isinstance(facts, dict) else None
+
+
+def _split(body: bytes) -> Tables:
+    tables: Tables = {}
+    documents: dict[int, bytes] = {}
+    for line in body.split(b"\n"):
+        if line.endswith(b":{"):
+            documents = tables[str(decode_name(line[:-2]))] = {}
+        elif line.startswith(b'"'):
+            key, _, document = line.partition(b":")
+            documents[int(key[1:-1])] = document.removesuffix(b",")
+    return tables
+
+
+def decode_name(quoted: bytes) -> str:
+    """Return the string that a JSON string stands for."""
+    return str(decode_object(b'{"name":%s}' % quoted)["name"])
+
+
+def _find_damage(body: bytes) -> tuple[int | None, str]:
+    """Return the line that is no JSON any more, where there is one, and what is wrong."""
+    for number, line in enumerate(body.split(b"\n"), start=2):
+        if line.startswith(b'"') and not line.endswith(b":{"):
+            try:
+                decode_object(b"{" + line.removesuffix(b",") + b"}")
+            except ValueError as refusal:
+                return number, f"not JSON ({refusal})"
+    return None, "its content does not fit its checksum"
+
+
+def _parse_unchecked(path: Path, raw: bytes, way_out: str) -> DocumentFile:
+    try:
+        whole = decode_object(raw)
+        tables: Tables = {
+            str(name): {int(key): encode(document) for key, document in table.items()}
+            for name, table in whole.items()
+            if isinstance(table, dict)
+        }
+    except ValueError as refusal:
+        line = getattr(refusal, "lineno", None)
+        raise StoreDamaged(path, line, f"not JSON ({refusal})", way_out=way_out) from refusal
+    facts = decode_object(tables.pop(FACTS_TABLE, {}).get(1, b"{}"))
+    return DocumentFile(
+        facts={name: value for name, value in facts.items() if name != _CHECKSUM}, tables=tables
+    )

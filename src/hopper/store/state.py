@@ -1,0 +1,273 @@
+"""The state of one hopper: live jobs, workers, settings and events, in a state folder."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from hopper.model.event import Event
+from hopper.model.job import Job
+from hopper.model.worker import WorkerRecord
+from hopper.store import retention
+from hopper.store.change import Change
+from hopper.store.codec import encode
+from hopper.store.collection import Collection
+from hopper.store.errors import StoreError
+from hopper.store.eventfiles import EVENTS, EventFilter, last_seq, read_events
+from hopper.store.follow import Follower
+from hopper.store.journal import Journal
+from hopper.store.lock import StateLock
+from hopper.store.values import from_bytes, from_json, to_bytes, to_json, utc_text
+
+if TYPE_CHECKING:
+    from hopper.dispatch.changes import Changes
+
+log = logging.getLogger(__name__)
+
+RETENTION_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One small value by key, such as ``paused``."""
+
+    key: str
+    value: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upkeep:
+    """What a round of upkeep did. A problem endangers nothing that was committed."""
+
+    sealed: int = 0
+    """Event segments that became TinyDB files."""
+    retired: int = 0
+    """Jobs that went to the history."""
+    folded: bool = False
+    problems: tuple[str, ...] = ()
+
+
+class StateStore:
+    """Open with ``StateStore.open``. One writer, any number of readers, in any processes.
+
+    Not for several threads at once. The mappings are live: they change with ``commit`` and
+    ``refresh``; the values in them never do.
+    """
+
+    def __init__(self, folder: Path, source: Journal | Follower, lock: StateLock | None) -> None:
+        self.folder = folder
+        self._source = source
+        self._lock = lock
+        self._jobs = Collection(Job, "id")
+        self._workers = Collection(WorkerRecord, "name")
+        self._settings = Collection(Setting, "key")
+        self._last_retention: datetime | None = None
+        self._absorb([(table, doc_id) for table, ids in source.tables.items() for doc_id in ids])
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, readonly: bool = False, lock: StateLock | None = None
+    ) -> StateStore:
+        """Open the state folder; for writing it is made where there is none.
+
+        Writing takes the folder's lock, unless the caller has it and passes it on, and lets
+        it go at ``close``. A reader takes no lock, changes no file, and shows an empty state
+        where there is none yet. Raises LockHeld, StoreDamaged, StoreTooNew, StoreFull.
+        """
+        if readonly:
+            reader = Follower(folder)
+            reader.load()
+            return cls(folder, reader, None)
+        own = None if lock is not None else StateLock.acquire(folder)
+        try:
+            return cls(folder, Journal.open(folder), own)
+        except BaseException:
+            if own is not None:
+                own.release()
+            raise
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """The live jobs by id."""
+        return self._jobs
+
+    @property
+    def workers(self) -> Mapping[str, WorkerRecord]:
+        """What is remembered of workers, by name."""
+        return self._workers
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Small values by key."""
+        return {setting.key: setting.value for setting in self._settings.values()}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was dropped when the store was opened: unfinished commits of a crash."""
+        return tuple(self._source.warnings)
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest event, 0 when there is none."""
+        if isinstance(self._source, Journal):
+            return self._source.events.last_seq
+        return last_seq(self.folder / EVENTS)
+
+    def job(self, job_id: str) -> Job | None:
+        """Return the job of that id, live or from the history; None when there is none."""
+        return self._jobs.get(job_id) or retention.find(self.folder, job_id)
+
+    def history(self) -> Iterator[Job]:
+        """Yield the jobs of the history, the newest months first."""
+        return (from_bytes(Job, raw) for raw in retention.archived(self.folder))
+
+    def commit(self, changes: Changes) -> None:
+        """Make the changes durable: on return they are on disk, all of them or, on error, none.
+
+        Raises StoreFull when the disk is, StoreError when the store is read-only or a value
+        does not fit.
+        """
+        writer = self._writer()
+        jobs = {job.id: job for job in changes.jobs}
+        workers = {worker.name: worker for worker in changes.workers}
+        settings = {key: Setting(key=key, value=value) for key, value in changes.settings.items()}
+        put = {
+            "jobs": _documents(self._jobs, jobs),
+            "workers": _documents(self._workers, workers),
+            "settings": _documents(self._settings, settings),
+        }
+        forgotten = [self._jobs.id_of(job_id) for job_id in changes.forgotten_jobs]
+        change = Change.of(
+            put=put,
+            drop={"jobs": [doc_id for doc_id in forgotten if doc_id is not None]},
+            events=_numbered(changes.events, writer.events.last_seq),
+        )
+        writer.commit(change)
+        self._absorb(change.touched())
+        self._jobs.keep({key: job for key, job in jobs.items() if key in self._jobs})
+        self._workers.keep(workers)
+
+    def refresh(self) -> bool:
+        """Take in what the writer has committed since; return whether there was anything."""
+        if isinstance(self._source, Journal):
+            return False
+        touched = self._source.refresh()
+        self._absorb(touched)
+        return bool(touched)
+
+    def events(
+        self,
+        *,
+        job: str | None = None,
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Event]:
+        """Yield events in order, the oldest first; at most ``limit``.
+
+        ``after`` is the number of the last one that the caller has seen, so calling again
+        with it tails the events. Raises StoreDamaged where a segment is not what it was.
+        """
+        wanted = EventFilter(after=after, job=job, since=utc_text(since) if since else "")
+        found = read_events(self.folder / EVENTS, wanted)
+        return (from_json(Event, document) for _, document in islice(found, limit))
+
+    def maintain(self, now: datetime, *, keep: timedelta | None = None) -> Upkeep:
+        """Do what is due of the upkeep: seal event segments, retire old jobs, fold the journal.
+
+        For idle moments. ``keep`` is how long terminal jobs stay live, None for ever. A
+        failure is logged and reported, and nothing that was committed suffers.
+        """
+        writer = self._writer()
+        problems: list[str] = []
+        sealed = _attempt(problems, "sealing events", writer.events.seal)
+        retired = 0
+        if keep is not None and self._retention_due(now):
+            retired = _attempt(problems, "retiring jobs", lambda: self._retire(now, keep))
+        folded = writer.fold_due and _attempt(problems, "folding the journal", writer.fold, 1) == 1
+        return Upkeep(sealed=sealed, retired=retired, folded=folded, problems=tuple(problems))
+
+    def compact(self) -> None:
+        """Fold the journal and seal all closed event segments now. StoreFull or StoreError."""
+        writer = self._writer()
+        writer.events.seal()
+        writer.fold()
+
+    def close(self) -> None:
+        """Fold what is to be folded, let go of files and of the lock."""
+        self._source.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> StateStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _writer(self) -> Journal:
+        if not isinstance(self._source, Journal):
+            raise StoreError(f"{self.folder} is open for reading only")
+        return self._source
+
+    def _absorb(self, touched: Iterable[tuple[str, int]]) -> None:
+        changed: defaultdict[str, list[int]] = defaultdict(list)
+        for table, doc_id in touched:
+            changed[table].append(doc_id)
+        for name, collection in (
+            ("jobs", self._jobs),
+            ("workers", self._workers),
+            ("settings", self._settings),
+        ):
+            documents = self._source.tables.setdefault(name, {})
+            collection.absorb(documents, sorted(changed[name]))
+
+    def _retention_due(self, now: datetime) -> bool:
+        last = self._last_retention
+        return last is None or now - last >= RETENTION_EVERY
+
+    def _retire(self, now: datetime, keep: timedelta) -> int:
+        self._last_retention = now
+        old = retention.jobs_to_retire(self._jobs, now, keep)
+        if old:
+            # First there, then not here: a crash between leaves a job in both, the live one wins.
+            retention.archive(self.folder, old)
+            change = Change.of(drop={"jobs": [self._jobs.ids_for([job.id])[job.id] for job in old]})
+            self._writer().commit(change)
+            self._absorb(change.touched())
+        return len(old)
+
+
+def _documents(
+    collection: Collection[Job] | Collection[WorkerRecord] | Collection[Setting],
+    values: Mapping[str, object],
+) -> dict[int, bytes]:
+    ids = collection.ids_for(values)
+    return {ids[key]: to_bytes(value) for key, value in values.items()}
+
+
+def _numbered(events: tuple[Event, ...], last: int) -> list[bytes]:
+    return [
+        encode({**to_json(event), "seq": seq}) for seq, event in enumerate(events, start=last + 1)
+    ]
+
+
+def _attempt(problems: list[str], what: str, act: Callable[[], int | None], done: int = 0) -> int:
+    try:
+        return act() or done
+    except (StoreError, OSError) as trouble:
+        log.warning("%s: %s", what, trouble)
+        problems.append(f"{what}: {trouble}")
+        return 0
