@@ -20,6 +20,13 @@ ROOT = Path(__file__).parents[2]
 PLAYBOOKS = sorted(p.stem for p in (ROOT / "playbooks").glob("*.yml"))
 ROLES = sorted(p.name for p in (ROOT / "roles").glob("*") if p.is_dir())
 ACTIONS = sorted(p.stem for p in (ROOT / "plugins" / "action").glob("*.py") if p.stem[0] != "_")
+# ansible-doc knows an action by the module of the same name, which holds its documentation.
+OTHER_PLUGINS = sorted(
+    f"{p.parent.name}/{p.stem}"
+    for p in (ROOT / "plugins").glob("*/*.py")
+    if p.parent.name not in {"action", "modules", "module_utils", "plugin_utils", "doc_fragments"}
+    and p.stem[0] != "_"
+)
 
 
 def read_yaml(path: Path) -> Any:
@@ -104,6 +111,16 @@ def test_every_plugin_is_documented() -> None:
         assert about["doc"]["description"], plugin
         assert (about["examples"] or "").strip(), plugin
         assert about["return"], plugin
+
+
+@pytest.mark.ansible
+@pytest.mark.parametrize("plugin", OTHER_PLUGINS)
+def test_every_other_plugin_is_documented(plugin: str) -> None:
+    kind, name = plugin.split("/")
+    shown = json.loads(ansible("ansible-doc", "-t", kind, "--json", f"hopper.dispatch.{name}"))
+    about = shown[f"hopper.dispatch.{name}"]["doc"]
+    assert about["short_description"]
+    assert about["description"]
 
 
 @pytest.mark.ansible
