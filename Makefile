@@ -77,15 +77,15 @@ collections:
 	@[ -e $(LINK)/galaxy.yml ] || { \
 	  mkdir -p $(dir $(LINK)) && rm -f $(LINK) && ln -s ../../.. $(LINK); }
 
-$(VENV)/pyvenv.cfg: .ci/venv
+$(VENV)/.made: .ci/venv
 	@sh .ci/venv $(VENV)
 	@touch $@
 
-$(OLDEST)/pyvenv.cfg: .ci/venv
+$(OLDEST)/.made: .ci/venv
 	@sh .ci/venv $(OLDEST)
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml $(VENV)/pyvenv.cfg
+$(VENV)/.installed: pyproject.toml $(VENV)/.made
 	@echo 'installing hopper into $(VENV)'
 	@$(VENV)/bin/python $(PIP) -e .
 	@touch $@
@@ -95,7 +95,7 @@ $(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
 	@$(VENV)/bin/python $(PIP) -e '.[test]'
 	@touch $@
 
-$(OLDEST)/.installed: pyproject.toml .ci/oldest $(OLDEST)/pyvenv.cfg
+$(OLDEST)/.installed: pyproject.toml .ci/oldest $(OLDEST)/.made
 	@echo 'installing hopper with the oldest Ansible into $(OLDEST)'
 	@$(OLDEST)/bin/python $(PIP) -e . hypothesis 'pytest>=8.3' 'pytest-xdist>=3.6' \
 	  $$($(OLDEST)/bin/python .ci/oldest)

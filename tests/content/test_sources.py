@@ -6,6 +6,7 @@ import ast
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,3 +126,9 @@ def test_scripts_parse_in_each_shell(script: str, shell: str) -> None:
         check("bash", "-n", str(path))
         return
     check(shell, *(["sh"] if shell == "busybox" else []), "-n", str(path))
+
+
+def test_types_are_checked_wherever_there_is_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    checked = set(project["tool"]["mypy"]["files"])
+    assert {folder for folder in PYTHON if files((folder,), "*.py")} <= checked
