@@ -43,10 +43,12 @@ class Remains(StrEnum):
 
     PRESENT = "present"
     """Its folders are there and are needed."""
+    ABANDONED = "abandoned"
+    """It may still run there: to be killed, its results set aside, at the next contact."""
     KEPT = "kept"
     """Its folder is kept for a person to look at, until ``keep_until``."""
     UNWANTED = "unwanted"
-    """To be cleaned away (and killed, if it should still run) at the next contact."""
+    """To be cleaned away at the next contact."""
     GONE = "gone"
     """Cleaned away, or never there."""
 
@@ -61,6 +63,8 @@ class ResultFile:
     """Bytes."""
     sha256: str
     """Hex digest, equal to that of the file on the worker."""
+    remote_name: str = ""
+    """Its name in the worker's Outbox; empty for what hopper packed itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +96,8 @@ class Attempt:
     log_bytes: int = 0
     """Size of its log on the worker when last seen."""
     results: tuple[ResultFile, ...] = ()
+    released: bool = False
+    """Its results have left the worker's Outbox."""
     remains: Remains = Remains.PRESENT
     keep_until: datetime | None = None
 

@@ -56,6 +56,8 @@ class Job:
     """The name that the zip was dropped under."""
     zip_size: int = 0
     zip_sha256: str = ""
+    unpacked_size: int = 0
+    """Bytes that it needs on a worker once unpacked."""
     remote_name: str = ""
     """The zip's name on the worker without ``.zip``: the id, save for external jobs."""
     held: bool = False
@@ -69,6 +71,8 @@ class Job:
     attempts: tuple[Attempt, ...] = ()
     failures: int = 0
     """Attempts since the last requeue that count against ``spec.retries``."""
+    refusals: int = 0
+    """Launches in a row that a worker refused; they cost no retry."""
 
     @property
     def name(self) -> str:

@@ -38,6 +38,8 @@ class Follow:
     name: str
     unpack_dirname: str = "job"
     globs: tuple[str, ...] = ("results",)
+    collect: bool = True
+    """False while there is no room at home."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,15 +34,6 @@ class Worker:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExternalZip:
-    """A zip in a worker's Inbox that no job of ours accounts for."""
-
-    name: str
-    """File name."""
-    since: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerRecord:
     """What hopper has seen of a worker and remembers over a restart. Times are aware UTC."""
 
@@ -65,5 +56,5 @@ class WorkerRecord:
     """Seconds that its clock is ahead of ours."""
     free_bytes: int | None = None
     """Free space where its Inbox lies."""
-    external: tuple[ExternalZip, ...] = ()
-    """Zips in its Inbox that are nobody's job here."""
+    unready: str = ""
+    """Why it cannot take jobs although it answers; empty when it can."""

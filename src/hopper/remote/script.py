@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from hopper.model.orders import Launch, Order
+from hopper.model.orders import Follow, Launch, Order
 from hopper.remote.quoting import assignment, call, quote
 
 KIB = 1024
@@ -67,10 +67,7 @@ def render(order: Order, mark: str) -> str:
     if order.launches:
         calls.append("receive")
     calls += [_launch_call(item) for item in order.launches]
-    calls += [
-        call("follow", [f.attempt, f.name, f.unpack_dirname, order.log_limit, "\n".join(f.globs)])
-        for f in order.follows
-    ]
+    calls += [_follow_call(order, item) for item in order.follows]
     for item in order.externals:
         calls.append(call("external", [item.name]))
         if item.collect:
@@ -78,6 +75,13 @@ def render(order: Order, mark: str) -> str:
     if order.log is not None:
         calls.append(call("read_log", [order.log.attempt, order.log.offset, order.log.limit]))
     return prelude(order, mark) + "\n".join([*calls, "finish", ""])
+
+
+def _follow_call(order: Order, item: Follow) -> str:
+    if not item.collect:
+        return call("observe", [item.attempt])
+    globs = "\n".join(item.globs)
+    return call("follow", [item.attempt, item.name, item.unpack_dirname, order.log_limit, globs])
 
 
 def _launch_call(item: Launch) -> str:

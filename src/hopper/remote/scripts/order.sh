@@ -278,6 +278,7 @@ unpack() {
 refuse() { # ATTEMPT WHY TEXT: it has not started and never will under this claim
     emit refused "$1" "$2" "$3"
     rm -rf "$stage"
+    [ -d "$inbox/.hopper/$1/claim" ] || rm -rf "$inbox/.hopper/$1"
 }
 
 # room_for NAME SLOTS: false when other zips hold all the slots.
@@ -348,10 +349,7 @@ launch() {
     fi
     start_time $$
     write_whole "$side/claim/pid" "$$ $started"
-    launch_claimed "$@" || {
-        rm -rf "$side/claim"
-        rm -rf "$stage"
-    }
+    launch_claimed "$@" || rm -rf "$side" "$stage"
 }
 
 launch_claimed() {
