@@ -1,0 +1,133 @@
+"""All that a tick knows, held in the order in which decisions need it.
+
+A book is filled from the store once and follows every commit, so that a tick costs what has
+changed and not what there is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from hopper.dispatch.changes import Changes
+from hopper.model.attempt import Attempt, Remains
+from hopper.model.job import Job, Origin
+from hopper.model.states import JobState
+from hopper.model.worker import WorkerRecord
+
+Rank = tuple[int, datetime, str]
+
+
+class Book:
+    """The live jobs by what is to be done about them, and what is known of the workers."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job] = (),
+        records: Iterable[WorkerRecord] = (),
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.records: dict[str, WorkerRecord] = {}
+        self.settings: dict[str, object] = dict(settings or {})
+        self.placed: dict[str, dict[str, Job]] = {}
+        """Jobs with an open attempt, by worker and id."""
+        self.untidy: dict[str, dict[str, Job]] = {}
+        """Jobs of which something ended lies on a worker, by worker and id."""
+        self.pending: list[Rank] = []
+        """Ranks of the pending jobs that are not held, sorted."""
+        self.dependent: set[str] = set()
+        """Pending jobs that come after others."""
+        for job in jobs:
+            self._put(job)
+        for record in records:
+            self.records[record.name] = record
+
+    def apply(self, changes: Changes) -> None:
+        """Follow a commit."""
+        for job in changes.jobs:
+            self._drop(job.id)
+            self._put(job)
+        for job_id in changes.forgotten_jobs:
+            self._drop(job_id)
+        for record in changes.workers:
+            self.records[record.name] = record
+        self.settings.update(changes.settings)
+
+    @property
+    def paused(self) -> bool:
+        """True while nothing is to be launched."""
+        return bool(self.settings.get("paused", False))
+
+    @property
+    def placed_count(self) -> int:
+        """Our own jobs that hold a slot of a worker now."""
+        return sum(
+            job.origin is Origin.ZIP for jobs in self.placed.values() for job in jobs.values()
+        )
+
+    @property
+    def open_count(self) -> int:
+        """Jobs that are not at their end yet, those that somebody else launched left out."""
+        held = sum(
+            job.held and job.state is JobState.PENDING for job in self.jobs.values()
+        )
+        return len(self.pending) + held + self.placed_count
+
+    def record(self, worker: str) -> WorkerRecord:
+        """Return what is known of a worker, which may be nothing yet."""
+        return self.records.get(worker) or WorkerRecord(name=worker)
+
+    def find_attempt(self, worker: str, attempt_id: str) -> tuple[Job, Attempt] | None:
+        """Return an attempt that has something on a worker, with its job."""
+        for jobs in (self.placed.get(worker, {}), self.untidy.get(worker, {})):
+            for job in jobs.values():
+                attempt = job.find_attempt(attempt_id)
+                if attempt is not None:
+                    return job, attempt
+        return None
+
+    def _put(self, job: Job) -> None:
+        self.jobs[job.id] = job
+        if job.state is JobState.PENDING and not job.held:
+            insort(self.pending, job.rank)
+            if job.spec.after:
+                self.dependent.add(job.id)
+        attempt = job.open_attempt
+        if attempt is not None:
+            self.placed.setdefault(attempt.worker, {})[job.id] = job
+        for worker in untidy_workers(job):
+            self.untidy.setdefault(worker, {})[job.id] = job
+
+    def _drop(self, job_id: str) -> None:
+        job = self.jobs.pop(job_id, None)
+        if job is None:
+            return
+        self.dependent.discard(job_id)
+        if job.state is JobState.PENDING and not job.held:
+            place = bisect_left(self.pending, job.rank)
+            if place < len(self.pending) and self.pending[place] == job.rank:
+                del self.pending[place]
+        attempt = job.open_attempt
+        if attempt is not None:
+            _remove(self.placed, attempt.worker, job_id)
+        for worker in untidy_workers(job):
+            _remove(self.untidy, worker, job_id)
+
+
+def untidy_workers(job: Job) -> set[str]:
+    """Return the workers on which something ended of the job lies."""
+    return {
+        attempt.worker
+        for attempt in job.attempts
+        if not attempt.open and attempt.remains is not Remains.GONE
+    }
+
+
+def _remove(index: dict[str, dict[str, Job]], worker: str, job_id: str) -> None:
+    jobs = index.get(worker)
+    if jobs is not None:
+        jobs.pop(job_id, None)
+        if not jobs:
+            del index[worker]

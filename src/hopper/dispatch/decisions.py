@@ -1,0 +1,80 @@
+"""What a tick may decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hopper.model.job import Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """A pending job gets a slot of a worker."""
+
+    job: Job
+    worker: str
+    slot: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """All that is to be done on one worker in one go. Jobs are named by their ids."""
+
+    worker: str
+    launches: tuple[str, ...] = ()
+    """Placed before, perhaps in this very tick, and not known to have started."""
+    follows: tuple[str, ...] = ()
+    cancels: tuple[str, ...] = ()
+    discards: tuple[tuple[str, str], ...] = ()
+    """Job and attempt."""
+    releases: tuple[tuple[str, str], ...] = ()
+    cleans: tuple[tuple[str, str], ...] = ()
+    bulk: bool = False
+    """Transfers that take their time, on the worker's second lane."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DependencyFailed:
+    """A job that it comes after will not complete."""
+
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutOfTime:
+    """An attempt has outlived its time limit and its launcher has not ended it."""
+
+    job: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GivenUp:
+    """The clock (``lost_after``) has given up waiting for a worker."""
+
+    job: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultsMissing:
+    """An external job's zip has left the Inbox and no result has come."""
+
+    job: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuarantineOver:
+    """A worker is to be tried again."""
+
+    worker: str
+
+
+Decision = (
+    Placement
+    | Visit
+    | DependencyFailed
+    | OutOfTime
+    | GivenUp
+    | ResultsMissing
+    | QuarantineOver
+)

@@ -1,0 +1,297 @@
+"""The decision: what is to be done now, from plain values alone.
+
+No clock, no files, no network. The order is priority, then age; a job that fits no free slot
+is passed over and keeps its place, so that an older job always has the first choice of
+whatever becomes free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hopper.dispatch.book import Book
+from hopper.dispatch.decisions import (
+    Decision,
+    DependencyFailed,
+    GivenUp,
+    OutOfTime,
+    Placement,
+    QuarantineOver,
+    ResultsMissing,
+    Visit,
+)
+from hopper.dispatch.dependencies import Readiness, readiness
+from hopper.dispatch.settings import PolicySettings
+from hopper.model.attempt import Attempt, Remains
+from hopper.model.job import Job, Origin
+from hopper.model.states import JobState
+from hopper.model.worker import Worker, WorkerRecord
+
+LIMIT_MARGIN = timedelta(seconds=60)
+"""What the worker's own watch over the time limit gets before we step in."""
+
+Lane = tuple[str, bool]
+"""A worker and whether it is its lane for large transfers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that a decision depends on but the time."""
+
+    book: Book
+    workers: Mapping[str, Worker]
+    """The inventory, in its order."""
+    settings: PolicySettings = field(default_factory=PolicySettings)
+    busy: frozenset[Lane] = frozenset()
+    """Lanes with an order under way."""
+    looks_due: frozenset[str] = frozenset()
+    """Workers that are to be looked at now."""
+    bulk_jobs: frozenset[str] = frozenset()
+    """Jobs whose zip or results are too large for a sweep."""
+    home_full: bool = False
+    """There is no room at home for results."""
+
+
+def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
+    """Return what is to be done now: verdicts over jobs first, then placements, then visits."""
+    decisions: list[Decision] = []
+    decisions += _verdicts(snapshot, now)
+    settled = {d.job.id for d in decisions if isinstance(d, GivenUp | ResultsMissing)}
+    placements = list(_placements(snapshot, now))
+    decisions += placements
+    decisions += _visits(snapshot, now, placements, settled)
+    return decisions
+
+
+def time_limit(job: Job, settings: PolicySettings) -> timedelta | None:
+    """Return how long an attempt of the job may run."""
+    return job.spec.requirements.time_limit or settings.default_time_limit
+
+
+def reachable(record: WorkerRecord, now: datetime) -> bool:
+    """Return True when a worker may be tried now."""
+    return record.contact_not_before is None or now >= record.contact_not_before
+
+
+def may_take_jobs(worker: Worker, record: WorkerRecord, now: datetime) -> bool:
+    """Return True when new jobs may go to a worker: seen, well, and wanted."""
+    return (
+        not worker.drained
+        and not record.unready
+        and record.last_contact is not None
+        and record.no_contact_since is None
+        and (record.quarantined_until is None or now >= record.quarantined_until)
+    )
+
+
+def fits(job: Job, worker: Worker, slot: int) -> bool:
+    """Return True when the slot has what the job requires."""
+    wanted = job.spec.requirements
+    return wanted.tags <= worker.tags and wanted.gpus <= len(worker.slot_gpus(slot))
+
+
+def _verdicts(snapshot: Snapshot, now: datetime) -> Iterator[Decision]:
+    settings = snapshot.settings
+    for worker, jobs in snapshot.book.placed.items():
+        record = snapshot.book.record(worker)
+        for job in jobs.values():
+            verdict = _placed_verdict(job, record, settings, now)
+            if verdict is not None:
+                yield verdict
+    for job_id in sorted(snapshot.book.dependent):
+        job = snapshot.book.jobs[job_id]
+        ready, other = readiness(job, snapshot.book.jobs)
+        if ready is Readiness.FAILED:
+            yield DependencyFailed(job=job, reason=f"{other} did not complete")
+    for record in snapshot.book.records.values():
+        if record.quarantined_until is not None and now >= record.quarantined_until:
+            yield QuarantineOver(worker=record.name)
+
+
+def _placed_verdict(
+    job: Job, record: WorkerRecord, settings: PolicySettings, now: datetime
+) -> Decision | None:
+    lost = record.no_contact_since
+    if settings.lost_after is not None and lost is not None and now - lost > settings.lost_after:
+        return GivenUp(job=job)
+    if job.origin is Origin.EXTERNAL:
+        since = job.state_since or job.submitted_at
+        waited = job.state is JobState.SETTLING and now - since > settings.settle_timeout
+        return ResultsMissing(job=job) if waited and record.no_contact_since is None else None
+    attempt = job.open_attempt
+    limit = time_limit(job, settings)
+    if (
+        attempt is not None
+        and limit is not None
+        and attempt.started_at is not None
+        and job.state is JobState.RUNNING
+        and not job.cancel_requested
+        and now - attempt.started_at > limit + settings.grace + LIMIT_MARGIN
+    ):
+        return OutOfTime(job=job)
+    return None
+
+
+# --- placements
+
+
+@dataclass(kw_only=True, slots=True)
+class _Room:
+    """The free slots of a worker while a tick hands them out."""
+
+    worker: Worker
+    order: int
+    free: list[int]
+
+    @property
+    def preference(self) -> tuple[int, int, int, int]:
+        """Least special first, then most free, then the inventory's order."""
+        return (self.worker.gpus, len(self.worker.tags), -len(self.free), self.order)
+
+
+def _rooms(snapshot: Snapshot, now: datetime) -> list[_Room]:
+    rooms = []
+    for order, worker in enumerate(snapshot.workers.values()):
+        record = snapshot.book.record(worker.name)
+        if not may_take_jobs(worker, record, now) or (worker.name, False) in snapshot.busy:
+            continue
+        taken = [
+            attempt.slot
+            for job in snapshot.book.placed.get(worker.name, {}).values()
+            if (attempt := job.open_attempt) is not None
+        ]
+        free = [slot for slot in range(worker.slots) if slot not in taken]
+        # Two can claim one slot when an external zip lies there: never more than there are.
+        free = free[: max(0, worker.slots - len(taken))]
+        if free:
+            rooms.append(_Room(worker=worker, order=order, free=free))
+    return rooms
+
+
+def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
+    book, settings = snapshot.book, snapshot.settings
+    rooms = [] if book.paused else _rooms(snapshot, now)
+    budget = len(book.pending)
+    if settings.max_concurrent is not None:
+        budget = settings.max_concurrent - book.placed_count
+    hopeless: set[tuple[frozenset[str], int]] = set()
+    for _, _, job_id in book.pending:
+        if not rooms or budget <= 0:
+            return
+        job = book.jobs[job_id]
+        wanted = (job.spec.requirements.tags, job.spec.requirements.gpus)
+        if wanted in hopeless or not _may_start(job, book, now):
+            continue
+        room = _best_room(job, rooms)
+        if room is None:
+            hopeless.add(wanted)
+            continue
+        slot = next(slot for slot in room.free if fits(job, room.worker, slot))
+        room.free.remove(slot)
+        if not room.free:
+            rooms.remove(room)
+        budget -= 1
+        yield Placement(job=job, worker=room.worker.name, slot=slot)
+
+
+def _may_start(job: Job, book: Book, now: datetime) -> bool:
+    if job.not_before is not None and now < job.not_before:
+        return False
+    return not job.spec.after or readiness(job, book.jobs)[0] is Readiness.READY
+
+
+def _best_room(job: Job, rooms: Iterable[_Room]) -> _Room | None:
+    fitting = [
+        room for room in rooms if any(fits(job, room.worker, slot) for slot in room.free)
+    ]
+    return min(fitting, key=lambda room: room.preference, default=None)
+
+
+# --- visits
+
+
+def _visits(
+    snapshot: Snapshot,
+    now: datetime,
+    placements: list[Placement],
+    settled: set[str],
+) -> Iterator[Visit]:
+    placed_now: dict[str, list[str]] = {}
+    for placement in placements:
+        placed_now.setdefault(placement.worker, []).append(placement.job.id)
+    book = snapshot.book
+    names = {*book.placed, *book.untidy, *placed_now, *snapshot.looks_due}
+    for worker in snapshot.workers:
+        if worker not in names or not reachable(book.record(worker), now):
+            continue
+        jobs = [job for job in book.placed.get(worker, {}).values() if job.id not in settled]
+        for bulk in (False, True):
+            if (worker, bulk) in snapshot.busy:
+                continue
+            visit = _visit(snapshot, now, worker, jobs, placed_now.get(worker, []), bulk)
+            if visit is not None:
+                yield visit
+
+
+def _visit(
+    snapshot: Snapshot,
+    now: datetime,
+    worker: str,
+    jobs: list[Job],
+    placed_now: list[str],
+    bulk: bool,
+) -> Visit | None:
+    large = snapshot.bulk_jobs
+    mine = [job for job in jobs if (job.id in large) is bulk]
+    due = worker in snapshot.looks_due
+    launches = [job_id for job_id in placed_now if (job_id in large) is bulk]
+    fresh = set(launches)
+    launches += [job.id for job in mine if _to_launch(job) and due]
+    cancels = [job.id for job in jobs if job.cancel_requested and due and not bulk]
+    discards, releases, cleans = ([], [], []) if bulk else _tidying(snapshot, now, worker)
+    visit = Visit(
+        worker=worker,
+        launches=tuple(launches),
+        follows=tuple(job.id for job in mine if due and not _to_launch(job)) + tuple(fresh),
+        cancels=tuple(cancels),
+        discards=tuple(discards),
+        releases=tuple(releases),
+        cleans=tuple(cleans),
+        bulk=bulk,
+    )
+    if bulk:
+        return visit if visit.launches or visit.follows else None
+    wanted = due or launches or discards or releases or cleans
+    return visit if wanted else None
+
+
+def _to_launch(job: Job) -> bool:
+    return job.state is JobState.SUBMITTED and not job.cancel_requested
+
+
+def _tidying(
+    snapshot: Snapshot, now: datetime, worker: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[tuple[str, str]]]:
+    discards, releases, cleans = [], [], []
+    for job in snapshot.book.untidy.get(worker, {}).values():
+        for attempt in job.attempts:
+            if attempt.worker != worker or attempt.open:
+                continue
+            if attempt.remains is Remains.ABANDONED:
+                discards.append((job.id, attempt.id))
+                continue
+            if not attempt.released and attempt.remains is not Remains.GONE:
+                releases.append((job.id, attempt.id))
+            if to_clean(attempt, now):
+                cleans.append((job.id, attempt.id))
+    return discards, releases, cleans
+
+
+def to_clean(attempt: Attempt, now: datetime) -> bool:
+    """Return True when what is left of an ended attempt on its worker is to go now."""
+    if attempt.remains is Remains.UNWANTED:
+        return True
+    until = attempt.keep_until
+    return attempt.remains is Remains.KEPT and until is not None and now >= until
