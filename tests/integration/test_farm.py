@@ -150,6 +150,8 @@ def test_inventory_reaches_the_workers_by_ansible(farm: Farm, tmp_path: Path) ->
     assert tree["hosts"]["w1"]["hopper_slots"] == 3
     assert tree["hosts"]["w2"]["hopper_inbox"] == farm.worker("w2").inbox
     command = ["-m", "ansible", "adhoc", "hopper_workers", "-i", str(path), "-m", "raw", "-a", "id"]
+    # A tty is not always to be had from an sshd that is not root.
+    command += ["-e", "ansible_ssh_use_tty=false"]
     done = subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, check=False, cwd=tmp_path
     )
