@@ -249,7 +249,7 @@ class UserService:
 
 
 def run_command(command: Sequence[str]) -> Completed:
-    """Run a command of the machine, for ``UserService``; code 127 when there is none such."""
+    """Run a command of the machine, for ``UserService``; code 127 when it cannot be run."""
     try:
         done = subprocess.run(
             command,
@@ -259,8 +259,8 @@ def run_command(command: Sequence[str]) -> Completed:
             timeout=COMMAND_TIMEOUT_SECONDS,
             check=False,
         )
-    except FileNotFoundError:
-        return Completed(code=127, output=f"{command[0]} is not on this machine")
+    except OSError as error:  # not there, or in a folder of PATH that is closed to this person
+        return Completed(code=127, output=f"{command[0]} cannot be run: {error.strerror}")
     except subprocess.TimeoutExpired:
         return Completed(code=124, output=f"no answer within {COMMAND_TIMEOUT_SECONDS:g} s")
     return Completed(code=done.returncode, output=done.stdout.decode(errors="replace"))

@@ -66,7 +66,7 @@ def test_without_venv_it_names_the_package(programs: Path) -> None:
     write_program(
         programs,
         "python3",
-        f'case $2 in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"',
+        f'case $2 in *ensurepip*) exit 1 ;; esac\nexec "{sys.executable}" "$@"',
     )
     done = run(programs, ROOT / ".ci" / "venv", programs.parent / "venv")
     assert done.returncode == 1
@@ -76,7 +76,7 @@ def test_without_venv_it_names_the_package(programs: Path) -> None:
 
 def test_an_old_python_is_passed_over_for_a_newer_one(programs: Path) -> None:
     write_program(programs, "python3", "exit 1")
-    write_program(programs, "python3.12", f'exec {sys.executable} "$@"')
+    write_program(programs, "python3.12", f'exec "{sys.executable}" "$@"')
     venv = programs.parent / "venv"
     assert run(programs, ROOT / ".ci" / "venv", venv).returncode == 0
     assert os.access(venv / "bin" / "pip", os.X_OK)
