@@ -372,7 +372,7 @@ def _external_sighted(
         ended = replace(attempt, ended_at=desk.now, ending=Outcome.COMPLETED)
         job = desk.move(job.with_attempt(ended), JobState.SETTLING, "its zip left the Inbox")
         desk.tell(EventKind.ARTIFACTS_AWAITED, job=job.id, worker=report.host)
-    if attempt.id in landed and landed[attempt.id]:
+    if landed.get(attempt.id):
         current = desk.job(job.id)
         _finish(desk, current, current.attempts[-1], landed[attempt.id])
 

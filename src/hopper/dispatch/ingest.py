@@ -1,0 +1,100 @@
+"""Makes jobs of what arrives: zips in the queue folder, and zips of others in an Inbox. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hopper.dispatch.book import Book
+from hopper.dispatch.commands import enter
+from hopper.dispatch.ports import Arrival, Refusal
+from hopper.dispatch.reconcile import Desk
+from hopper.model.attempt import Attempt, Remains
+from hopper.model.event import EventKind
+from hopper.model.job import Job, JobSpec, Origin
+from hopper.model.orders import Report
+from hopper.model.states import JobState
+from hopper.model.worker import Worker
+
+
+def ingest(desk: Desk, arrivals: Sequence[Arrival | Refusal]) -> None:
+    """Take in what has arrived in the queue folder."""
+    for arrival in arrivals:
+        if isinstance(arrival, Refusal):
+            _refuse(desk, arrival)
+        else:
+            enter(desk, arrival)
+
+
+def _refuse(desk: Desk, refusal: Refusal) -> None:
+    job = Job(
+        id=refusal.job_id,
+        spec=JobSpec(name=refusal.name),
+        state=JobState.FAILED,
+        submitted_at=desk.now,
+        state_since=desk.now,
+        zip_name=refusal.zip_name,
+        source_name=refusal.name,
+        reason=refusal.reason,
+    )
+    desk.put(job)
+    desk.tell(EventKind.JOB_REJECTED, job=job.id, reason=refusal.reason)
+
+
+def adopt(
+    desk: Desk,
+    report: Report,
+    worker: Worker,
+    *,
+    under_way: frozenset[str],
+    new_job_id: Callable[[str], str],
+    new_attempt_id: Callable[[], str],
+) -> None:
+    """Adopt zips in a worker's Inbox that are nobody's job: each keeps its slot.
+
+    ``under_way`` holds the names of zips that may be on their way there.
+    """
+    names = ours(desk.book, worker.name) | under_way
+    taken = [
+        attempt.slot
+        for job in desk.book.placed.get(worker.name, {}).values()
+        if (attempt := job.open_attempt) is not None
+    ]
+    for zip_name in report.zips:
+        name = zip_name.removesuffix(".zip")
+        if name in names:
+            continue
+        free = [slot for slot in range(worker.slots) if slot not in taken]
+        slot = free[0] if free else worker.slots
+        taken.append(slot)
+        attempt = Attempt(
+            id=new_attempt_id(),
+            number=1,
+            worker=worker.name,
+            slot=slot,
+            intended_at=desk.now,
+            started_at=desk.now,
+            remains=Remains.PRESENT,
+        )
+        job = Job(
+            id=new_job_id(name),
+            spec=JobSpec(name=name),
+            state=JobState.RUNNING,
+            origin=Origin.EXTERNAL,
+            submitted_at=desk.now,
+            state_since=desk.now,
+            remote_name=name,
+            attempts=(attempt,),
+        )
+        desk.put(job)
+        desk.tell(
+            EventKind.JOB_ADOPTED,
+            job=job.id,
+            worker=worker.name,
+            reason=f"{zip_name!r} was in its Inbox",
+        )
+
+
+def ours(book: Book, worker: str) -> frozenset[str]:
+    """Return the names that zips of our own jobs have on a worker."""
+    known = [*book.placed.get(worker, {}).values(), *book.untidy.get(worker, {}).values()]
+    return frozenset(job.remote_name or job.id for job in known)

@@ -1,0 +1,137 @@
+"""Turns a visit into the order that a host is given. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hopper.dispatch.book import Book
+from hopper.dispatch.decisions import Visit
+from hopper.dispatch.policy import time_limit
+from hopper.dispatch.ports import OrderSettings
+from hopper.dispatch.settings import PolicySettings
+from hopper.model.attempt import Attempt
+from hopper.model.job import Job, Origin
+from hopper.model.orders import External, Follow, Launch, Order, Release, Target
+from hopper.model.worker import Worker
+
+DEFAULT_RESULTS = ("results",)
+
+
+class OrderDesk:
+    """Writes orders."""
+
+    def __init__(self, settings: OrderSettings, policy: PolicySettings, incoming: Path) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._incoming = incoming
+
+    def write(
+        self,
+        order_id: str,
+        visit: Visit,
+        worker: Worker,
+        book: Book,
+        zip_paths: dict[str, Path],
+        *,
+        home_full: bool,
+    ) -> Order:
+        """Return the order of a visit. ``zip_paths`` has where the zips to be launched lie."""
+        jobs = [book.jobs[job_id] for job_id in visit.follows]
+        own = [job for job in jobs if job.origin is Origin.ZIP]
+        others = [job for job in jobs if job.origin is Origin.EXTERNAL]
+        suspect = book.record(worker.name).contact_failures > 0
+        return Order(
+            id=order_id,
+            host=worker.name,
+            inbox=worker.inbox,
+            outbox=worker.outbox,
+            incoming=str(self._incoming),
+            transfer_mode=self._settings.transfer_mode,
+            grace=int(self._policy.grace.total_seconds()),
+            inline_limit=self._settings.inline_limit,
+            fetch_limit=None if visit.bulk else self._settings.bulk_limit,
+            cancels=self._targets(book, ((job_id, None) for job_id in visit.cancels)),
+            discards=self._targets(book, visit.discards),
+            releases=tuple(self._release(book, *item) for item in visit.releases),
+            cleans=self._targets(book, visit.cleans),
+            launches=tuple(
+                self._launch(book.jobs[job_id], worker, zip_paths[job_id])
+                for job_id in visit.launches
+                if job_id in zip_paths
+            ),
+            follows=tuple(self._follow(job, home_full) for job in own),
+            externals=tuple(_external(job, home_full, self._policy) for job in others),
+            deadline=None if visit.bulk else self._settings.deadline.total_seconds(),
+            apart=visit.bulk or suspect,
+        )
+
+    def _targets(
+        self, book: Book, items: Iterable[tuple[str, str | None]]
+    ) -> tuple[Target, ...]:
+        targets = []
+        for job_id, attempt_id in items:
+            job = book.jobs[job_id]
+            attempt = job.open_attempt if attempt_id is None else job.find_attempt(attempt_id)
+            if attempt is not None:
+                targets.append(Target(attempt=attempt.id, name=remote_name(job)))
+        return tuple(targets)
+
+    def _release(self, book: Book, job_id: str, attempt_id: str) -> Release:
+        attempt = book.jobs[job_id].find_attempt(attempt_id)
+        results = attempt.results if attempt is not None else ()
+        names = tuple(result.remote_name for result in results if result.remote_name)
+        return Release(attempt=attempt_id, files=names)
+
+    def _launch(self, job: Job, worker: Worker, zip_path: Path) -> Launch:
+        attempt = _open_attempt(job)
+        limit = time_limit(job, self._policy)
+        env = dict(job.spec.env)
+        if worker.gpus:
+            gpus = worker.slot_gpus(attempt.slot)
+            env.setdefault("CUDA_VISIBLE_DEVICES", ",".join(str(gpu) for gpu in gpus))
+        return Launch(
+            attempt=attempt.id,
+            job_id=job.id,
+            name=remote_name(job),
+            zip_path=str(zip_path),
+            zip_size=job.zip_size,
+            zip_sha256=job.zip_sha256,
+            unpacked_size=job.unpacked_size,
+            command=self._settings.command,
+            env=env,
+            time_limit=int(limit.total_seconds()) if limit is not None else 0,
+            slot=attempt.slot,
+            slots=worker.slots,
+            unpack_dirname=self._settings.unpack_dirname,
+        )
+
+    def _follow(self, job: Job, home_full: bool) -> Follow:
+        return Follow(
+            attempt=_open_attempt(job).id,
+            name=remote_name(job),
+            unpack_dirname=self._settings.unpack_dirname,
+            globs=job.spec.results or DEFAULT_RESULTS,
+            collect=not home_full,
+        )
+
+
+def remote_name(job: Job) -> str:
+    """Return the name that a job's zip has on its worker, without ``.zip``."""
+    return job.remote_name or job.id
+
+
+def _external(job: Job, home_full: bool, policy: PolicySettings) -> External:
+    attempt = _open_attempt(job)
+    return External(
+        attempt=attempt.id,
+        name=remote_name(job),
+        collect=attempt.ended_at is not None and not home_full,
+    )
+
+
+def _open_attempt(job: Job) -> Attempt:
+    attempt = job.open_attempt
+    if attempt is None:
+        raise ValueError(f"job {job.id} holds no worker")
+    return attempt

@@ -1,0 +1,174 @@
+"""What the scheduler needs of the outside: a few small ports, each with one adapter.
+
+Adapters: ``Store`` is ``store.state.StateStore``, ``Fleet`` ``ansible.sweep.SweepFleet``,
+``Home`` ``home.files_at_home.FilesAtHome``, ``Roster`` ``ansible.inventory``'s, ``Mailbox``
+``store.mailbox.Mailbox``. The fakes are in ``tests/fakes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from hopper.dispatch.changes import Changes
+from hopper.model.attempt import ResultFile
+from hopper.model.event import Event
+from hopper.model.job import Job, JobSpec
+from hopper.model.orders import Collected, Order, Report
+from hopper.model.worker import Worker, WorkerRecord
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC time."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+
+class Store(Protocol):
+    """Where jobs, workers and events are kept."""
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """The live jobs by id."""
+
+    @property
+    def workers(self) -> Mapping[str, WorkerRecord]:
+        """What is remembered of workers, by name."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Small values by key."""
+
+    def commit(self, changes: Changes) -> None:
+        """Make the changes durable before returning, all or none."""
+
+
+class Upkeeping(Protocol):
+    """What is due of a store's upkeep, done in idle moments."""
+
+    def __call__(self, now: datetime) -> Collection[str]:
+        """Do it and return the problems met."""
+
+
+class Fleet(Protocol):
+    """The workers: each order is answered by one report, at some time."""
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Have the orders carried out; returns at once."""
+
+    def receive(self) -> list[Report]:
+        """Return the reports that have come in since the last call."""
+
+    def close(self, patience: float) -> None:
+        """End; what the workers have been told to run goes on running."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """A zip that was found in the queue folder or handed in, looked into and fit to be sent."""
+
+    job_id: str
+    spec: JobSpec
+    zip_name: str
+    source_name: str
+    size: int
+    sha256: str
+    unpacked_size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """A zip that is not fit to be sent; it lies in the failed folder, its reason beside it."""
+
+    job_id: str
+    name: str
+    zip_name: str
+    reason: str
+
+
+class Home(Protocol):
+    """The files at home."""
+
+    def arrivals(self, known: Collection[str]) -> Sequence[Arrival | Refusal]:
+        """Return the zips that have settled in the queue folder, under their jobs' names.
+
+        ``known`` holds the ids of all jobs: their zips in the queue are no arrivals.
+        """
+
+    def arriving(self) -> float | None:
+        """Return the seconds until a zip may have settled; None when none is awaited."""
+
+    def accept(self, job_id: str) -> None:
+        """Make a handed-in zip (``.ID.zip`` in the queue) visible under its job's name."""
+
+    def place(self, job: Job) -> None:
+        """Bring a job's zip to the folder that its state says; HopperError if it is gone."""
+
+    def path(self, job: Job) -> Path:
+        """Return where a job's zip lies when it is in its place."""
+
+    def incoming(self) -> Path:
+        """Return the folder through which results come in."""
+
+    def land(self, job: Job, files: Sequence[Collected]) -> tuple[ResultFile, ...]:
+        """Give verified results of the newest attempt their names at home; may be repeated."""
+
+    def write_reason(self, job: Job) -> None:
+        """Write why a job failed beside its zip."""
+
+    def free_bytes(self) -> int:
+        """Return the free space where results come home to."""
+
+
+class Roster(Protocol):
+    """The inventory's workers."""
+
+    def workers(self) -> Mapping[str, Worker]:
+        """Return the workers as last read, in the inventory's order; reads anew when due."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """A command from another process."""
+
+    id: str
+    body: Mapping[str, object]
+
+
+class Mailbox(Protocol):
+    """Commands from other processes."""
+
+    def take(self) -> Sequence[Letter]:
+        """Return the commands that wait for an answer, in the order of their arrival."""
+
+    def answer(self, letter: Letter, body: Mapping[str, object]) -> None:
+        """Answer a command, which takes it out of the box."""
+
+
+class Log(Protocol):
+    """Where events are told to people as they happen."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write them; never raises."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderSettings:
+    """What of the config goes into every order."""
+
+    command: str
+    """The launch template, rendered into shell."""
+    unpack_dirname: str = "job"
+    transfer_mode: str = "scp"
+    inline_limit: int = 1_000_000
+    bulk_limit: int = 64_000_000
+    deadline: timedelta = timedelta(seconds=120)
+    home_low: int = 1_000_000_000
+    """Bytes free at home below which no results are brought home."""
