@@ -1,0 +1,1 @@
+"""Files at home: dropped zips, their folders, and results that came back."""
