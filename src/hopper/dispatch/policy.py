@@ -48,8 +48,8 @@ class Snapshot:
     """Lanes with an order under way."""
     looks_due: frozenset[str] = frozenset()
     """Workers that are to be looked at now."""
-    bulk_jobs: frozenset[str] = frozenset()
-    """Jobs whose zip or results are too large for a sweep."""
+    bulk_results: frozenset[str] = frozenset()
+    """Jobs whose results are too large to come home with the others'."""
     home_full: bool = False
     """There is no room at home for results."""
 
@@ -127,6 +127,7 @@ def _placed_verdict(
         and limit is not None
         and attempt.started_at is not None
         and job.state is JobState.RUNNING
+        and not attempt.overdue
         and not job.cancel_requested
         and now - attempt.started_at > limit + settings.grace + LIMIT_MARGIN
     ):
@@ -243,18 +244,23 @@ def _visit(
     placed_now: list[str],
     bulk: bool,
 ) -> Visit | None:
-    large = snapshot.bulk_jobs
-    mine = [job for job in jobs if (job.id in large) is bulk]
+    book, limit = snapshot.book, snapshot.settings.bulk_limit
     due = worker in snapshot.looks_due
-    launches = [job_id for job_id in placed_now if (job_id in large) is bulk]
-    fresh = set(launches)
-    launches += [job.id for job in mine if _to_launch(job) and due]
-    cancels = [job.id for job in jobs if job.cancel_requested and due and not bulk]
+    fresh = [job_id for job_id in placed_now if (book.jobs[job_id].zip_size > limit) is bulk]
+    launches = fresh + [
+        job.id for job in jobs if due and _to_launch(job) and (job.zip_size > limit) is bulk
+    ]
+    follows = fresh + [
+        job.id
+        for job in jobs
+        if due and not _to_launch(job) and (job.id in snapshot.bulk_results) is bulk
+    ]
+    cancels = [job.id for job in jobs if due and not bulk and _to_cancel(job)]
     discards, releases, cleans = ([], [], []) if bulk else _tidying(snapshot, now, worker)
     visit = Visit(
         worker=worker,
         launches=tuple(launches),
-        follows=tuple(job.id for job in mine if due and not _to_launch(job)) + tuple(fresh),
+        follows=tuple(follows),
         cancels=tuple(cancels),
         discards=tuple(discards),
         releases=tuple(releases),
@@ -265,6 +271,11 @@ def _visit(
         return visit if visit.launches or visit.follows else None
     wanted = due or launches or discards or releases or cleans
     return visit if wanted else None
+
+
+def _to_cancel(job: Job) -> bool:
+    attempt = job.open_attempt
+    return job.cancel_requested or (attempt is not None and attempt.overdue)
 
 
 def _to_launch(job: Job) -> bool:

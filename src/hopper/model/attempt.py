@@ -93,6 +93,8 @@ class Attempt:
     """The worker's boot id at its start."""
     native_id: str = ""
     """Its process group there."""
+    overdue: bool = False
+    """It has outlived its time limit and is to be ended from here."""
     log_bytes: int = 0
     """Size of its log on the worker when last seen."""
     results: tuple[ResultFile, ...] = ()

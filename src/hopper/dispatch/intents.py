@@ -1,0 +1,97 @@
+"""Records what has been decided, before anything is done about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hopper.dispatch.commands import abandoned
+from hopper.dispatch.decisions import (
+    Decision,
+    DependencyFailed,
+    GivenUp,
+    OutOfTime,
+    Placement,
+    QuarantineOver,
+    ResultsMissing,
+    Visit,
+)
+from hopper.dispatch.reconcile import Desk, end
+from hopper.model.attempt import Attempt, Outcome, Remains
+from hopper.model.event import EventKind
+from hopper.model.job import Job
+from hopper.model.states import JobState
+
+
+def record(desk: Desk, decision: Decision, new_attempt_id: Callable[[], str]) -> None:
+    """Put the intent of one decision on the desk."""
+    match decision:
+        case Placement():
+            _place(desk, decision, new_attempt_id())
+        case DependencyFailed(job=job, reason=reason):
+            desk.move(job, JobState.DEP_FAILED, reason)
+        case OutOfTime(job=job):
+            _out_of_time(desk, job)
+        case GivenUp(job=job):
+            attempt = abandoned(desk, job, "no contact with its worker for too long")
+            end(desk, desk.job(job.id), attempt)
+        case ResultsMissing(job=job):
+            _results_missing(desk, job)
+        case QuarantineOver(worker=worker):
+            _quarantine_over(desk, worker)
+        case Visit():
+            pass
+
+
+def _place(desk: Desk, placement: Placement, attempt_id: str) -> None:
+    job = desk.job(placement.job.id)
+    number = job.attempt.number + 1 if job.attempt is not None else 1
+    attempt = Attempt(
+        id=attempt_id,
+        number=number,
+        worker=placement.worker,
+        slot=placement.slot,
+        intended_at=desk.now,
+    )
+    job = replace(job.with_attempt(attempt), not_before=None)
+    desk.tell(
+        EventKind.LAUNCH_INTENDED,
+        job=job.id,
+        worker=placement.worker,
+        attempt=attempt_id,
+        slot=placement.slot,
+    )
+    desk.move(job, JobState.SUBMITTED)
+
+
+def _out_of_time(desk: Desk, job: Job) -> None:
+    """Have it cancelled; how it ended will be read as its time limit (no person asked)."""
+    attempt = job.open_attempt
+    if attempt is None:
+        return
+    desk.put(job.with_attempt(replace(attempt, overdue=True)))
+    desk.tell(
+        EventKind.TROUBLE, job=job.id, worker=attempt.worker, reason="over its time limit"
+    )
+
+
+def _results_missing(desk: Desk, job: Job) -> None:
+    attempt = job.open_attempt
+    if attempt is None:
+        return
+    reason = "outcome unknown: its zip left the Inbox and no results came"
+    ended = replace(
+        attempt, outcome=Outcome.VANISHED, reason=reason, remains=Remains.GONE, ended_at=desk.now
+    )
+    desk.move(job.with_attempt(ended), JobState.FAILED, reason)
+
+
+def _quarantine_over(desk: Desk, worker: str) -> None:
+    known = desk.record(worker)
+    # One more failed job is enough to send it back.
+    keep = max(desk.settings.quarantine_after - 1, 0)
+    trimmed = known.failed_jobs[-keep:] if keep else ()
+    desk.records[worker] = replace(
+        known, quarantined_until=None, quarantine_reason="", failed_jobs=trimmed
+    )
+    desk.tell(EventKind.WORKER_RELEASED, worker=worker, reason="its quarantine is over")
