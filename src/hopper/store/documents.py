@@ -25,6 +25,7 @@ FACTS_TABLE = "_store"
 _CHECKSUM = "checksum"
 _HEAD_LIMIT = 4096
 
+_CHANGED = "its content does not fit its checksum"
 EDITED = 'if you edited it on purpose, take the "checksum" entry out of its first line; else '
 
 
@@ -136,7 +137,7 @@ def _find_damage(body: bytes) -> tuple[int | None, str]:
                 decode_object(b"{" + line.removesuffix(b",") + b"}")
             except ValueError as refusal:
                 return number, f"not JSON ({refusal})"
-    return None, "its content does not fit its checksum"
+    return None, _CHANGED
 
 
 def _parse_unchecked(path: Path, raw: bytes, way_out: str) -> DocumentFile:
@@ -151,6 +152,6 @@ def _parse_unchecked(path: Path, raw: bytes, way_out: str) -> DocumentFile:
         line = getattr(refusal, "lineno", None)
         raise StoreDamaged(path, line, f"not JSON ({refusal})", way_out=way_out) from refusal
     facts = decode_object(tables.pop(FACTS_TABLE, {}).get(1, b"{}"))
-    return DocumentFile(
-        facts={name: value for name, value in facts.items() if name != _CHECKSUM}, tables=tables
-    )
+    if _CHECKSUM in facts:
+        raise StoreDamaged(path, None, _CHANGED, way_out=EDITED + way_out)
+    return DocumentFile(facts=facts, tables=tables)

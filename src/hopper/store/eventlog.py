@@ -32,16 +32,11 @@ from hopper.store.schema import SCHEMA
 
 log = logging.getLogger(__name__)
 
-SEGMENT_EVENTS = 10_000
-SEGMENT_BYTES = 8 << 20
-
 
 class EventLog:
     """The writer's side. ``last_seq`` is the number of the last event that was recorded."""
 
-    def __init__(
-        self, folder: Path, *, events: int = SEGMENT_EVENTS, size: int = SEGMENT_BYTES
-    ) -> None:
+    def __init__(self, folder: Path, *, events: int, size: int) -> None:
         self.folder = folder / EVENTS
         self.last_seq = 0
         self._limit_events, self._limit_size = events, size

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,18 @@ from hopper.store.follow import (
 )
 from hopper.store.schema import SCHEMA
 
-FOLD_BYTES = 4 << 20
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How far files grow before the upkeep does something about them."""
+
+    fold_bytes: int = 4 << 20
+    """Journal size from which it is folded, once it is half the snapshot's size as well."""
+    segment_events: int = 10_000
+    segment_bytes: int = 8 << 20
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class Journal:
@@ -38,12 +50,14 @@ class Journal:
     ``tables`` is the present state, not to be changed from outside.
     """
 
-    def __init__(self, folder: Path, loaded: Follower, events: EventLog) -> None:
+    def __init__(
+        self, folder: Path, loaded: Follower, events: EventLog, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.folder, self.events = folder, events
         self.tables: Tables = loaded.tables
         self.commits = loaded.commits
         self.warnings = tuple(loaded.warnings)
-        self.fold_bytes = FOLD_BYTES
+        self._limits = limits
         self._generation = loaded.generation
         """Of the newest segment there is."""
         self._segment: AppendFile | None = None
@@ -53,7 +67,7 @@ class Journal:
         self._snapshot_size = (folder / SNAPSHOT).stat().st_size
 
     @classmethod
-    def open(cls, folder: Path, *, events: EventLog | None = None) -> Journal:
+    def open(cls, folder: Path, *, limits: Limits = DEFAULT_LIMITS) -> Journal:
         """Open the store in a folder for writing, make it where there is none.
 
         Raises StoreDamaged, StoreTooNew, or StoreFull.
@@ -61,7 +75,7 @@ class Journal:
         make_folder(folder)
         if not (folder / SNAPSHOT).exists():
             _create(folder)
-        log = events or EventLog(folder)
+        log = EventLog(folder, events=limits.segment_events, size=limits.segment_bytes)
         log.open()
         loaded = Follower(folder, on_change=lambda change: log.replay(change.events))
         try:
@@ -71,7 +85,7 @@ class Journal:
         finally:
             loaded.close()
         log.recovered(loaded.folded_seq)
-        journal = cls(folder, loaded, log)
+        journal = cls(folder, loaded, log, limits)
         if loaded.schema < SCHEMA:
             _back_up(folder, loaded.schema)
             journal.fold()
@@ -99,7 +113,7 @@ class Journal:
     @property
     def fold_due(self) -> bool:
         """True when the journal has grown so far that folding it pays."""
-        return self._journalled > max(self.fold_bytes, self._snapshot_size // 2)
+        return self._journalled > max(self._limits.fold_bytes, self._snapshot_size // 2)
 
     @property
     def unfolded(self) -> bool:

@@ -22,7 +22,7 @@ from hopper.store.collection import Collection
 from hopper.store.errors import StoreError
 from hopper.store.eventfiles import EVENTS, EventFilter, last_seq, read_events
 from hopper.store.follow import Follower
-from hopper.store.journal import Journal
+from hopper.store.journal import DEFAULT_LIMITS, Journal, Limits
 from hopper.store.lock import StateLock
 from hopper.store.values import from_bytes, from_json, to_bytes, to_json, utc_text
 
@@ -73,7 +73,12 @@ class StateStore:
 
     @classmethod
     def open(
-        cls, folder: Path, *, readonly: bool = False, lock: StateLock | None = None
+        cls,
+        folder: Path,
+        *,
+        readonly: bool = False,
+        lock: StateLock | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> StateStore:
         """Open the state folder; for writing it is made where there is none.
 
@@ -87,7 +92,7 @@ class StateStore:
             return cls(folder, reader, None)
         own = None if lock is not None else StateLock.acquire(folder)
         try:
-            return cls(folder, Journal.open(folder), own)
+            return cls(folder, Journal.open(folder, limits=limits), own)
         except BaseException:
             if own is not None:
                 own.release()
