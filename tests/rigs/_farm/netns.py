@@ -157,9 +157,10 @@ class NetnsSite:
         command = ["nsenter", f"--net={netns}", "--", "unshare", "--mount", "--uts", "--pid"]
         command += ["--fork", "--kill-child", "--propagation", "private", "--"]
         sshd = program("sshd") or "sshd"
+        mark = f"hf{self.plan.tag}"  # so that `ps` tells whose worker it is
         with worker.log.open("ab") as log:
             self._children[worker.name] = subprocess.Popen(
-                [*command, "/bin/sh", "-c", INIT, "init", worker.name, self.plan.user, sshd],
+                [*command, "/bin/sh", "-c", INIT, mark, worker.name, self.plan.user, sshd],
                 cwd=worker.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
