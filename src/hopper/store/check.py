@@ -87,13 +87,14 @@ def _check_events(folder: Path) -> list[Finding]:
     findings: list[Finding] = []
     expected = 0
     for file in event_files(folder / EVENTS):
-        found = _tried(file.path, partial(_read_through, file))
-        findings += found
         if expected and file.first != expected:
-            findings.append(
-                Finding(file=file.path, what=f"events {expected} to {file.first - 1} are missing")
-            )
-        expected = file.last + 1 if file.last is not None else 0
+            missing = f"events {expected} to {file.first - 1} are missing"
+            findings.append(Finding(file=file.path, what=missing))
+        numbers: deque[int] = deque([file.first - 1], maxlen=1)
+        findings += _tried(file.path, partial(_read_through, file, numbers))
+        expected = (numbers[-1] if file.last is None else file.last) + 1
+        if not file.path.exists():
+            expected = 0  # sealed under our eyes
     return findings
 
 
@@ -101,8 +102,8 @@ def _check_history(path: Path) -> None:
     _fit(Job, retention.load(path).values())
 
 
-def _read_through(file: EventFile) -> None:
-    deque(read_file(file, EventFilter(), 0), maxlen=0)
+def _read_through(file: EventFile, numbers: deque[int]) -> None:
+    numbers.extend(seq for seq, _ in read_file(file, EventFilter(), 0))
 
 
 def _fit(kind: type, documents: Iterable[bytes]) -> None:
@@ -119,6 +120,8 @@ def _tried(place: Path, act: Callable[[], object]) -> list[Finding]:
         ]
     except StoreError as trouble:
         return [Finding(file=place, what=trouble.what, way_out=trouble.way_out)]
+    except FileNotFoundError:
+        return []  # gone since it was listed: folded or sealed
     except OSError as trouble:
         return [Finding(file=place, what=str(trouble))]
     return []

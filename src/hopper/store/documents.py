@@ -3,8 +3,8 @@
 The file is one JSON object of tables, each an object of documents by id, as ``TinyDB(path)``
 reads it. One line holds one document, so that loading splits lines and decodes nothing, and
 damage has a line number. The first line is a table ``_store`` with one document: facts about
-the file, and a CRC-32 over those facts and all other lines. A file without that checksum (a
-person edited it and took the checksum out) is accepted as it is.
+the file, and a CRC-32 over those facts and all other lines. A person who edits the file puts
+the word ``edited`` in the checksum's place; then it is accepted as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _CHECKSUM = "checksum"
 _HEAD_LIMIT = 4096
 
 _CHANGED = "its content does not fit its checksum"
-EDITED = 'if you edited it on purpose, take the "checksum" entry out of its first line; else '
+_EDITED = "edited"
+_IF_EDITED = f'if you edited it on purpose, write "{_EDITED}" for its "{_CHECKSUM}"; else '
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +96,12 @@ def parse_documents(path: Path, raw: bytes, *, way_out: str) -> DocumentFile:
         facts = _facts(head + b"\n")
     except ValueError:
         facts = None
-    if facts is None or _CHECKSUM not in facts:
-        return _parse_unchecked(path, raw, way_out)
+    if facts is None or facts.get(_CHECKSUM) == _EDITED:
+        return _parse_edited(path, raw, way_out)
     plain = {name: value for name, value in facts.items() if name != _CHECKSUM}
-    if facts[_CHECKSUM] != f"{zlib.crc32(body, zlib.crc32(encode(plain))):08x}":
+    if facts.get(_CHECKSUM) != f"{zlib.crc32(body, zlib.crc32(encode(plain))):08x}":
         line, why = _find_damage(body)
-        raise StoreDamaged(path, line, why, way_out=EDITED + way_out)
+        raise StoreDamaged(path, line, why, way_out=_IF_EDITED + way_out)
     return DocumentFile(facts=plain, tables=_split(body))
 
 
@@ -140,7 +141,7 @@ def _find_damage(body: bytes) -> tuple[int | None, str]:
     return None, _CHANGED
 
 
-def _parse_unchecked(path: Path, raw: bytes, way_out: str) -> DocumentFile:
+def _parse_edited(path: Path, raw: bytes, way_out: str) -> DocumentFile:
     try:
         whole = decode_object(raw)
         tables: Tables = {
@@ -152,6 +153,6 @@ def _parse_unchecked(path: Path, raw: bytes, way_out: str) -> DocumentFile:
         line = getattr(refusal, "lineno", None)
         raise StoreDamaged(path, line, f"not JSON ({refusal})", way_out=way_out) from refusal
     facts = decode_object(tables.pop(FACTS_TABLE, {}).get(1, b"{}"))
-    if _CHECKSUM in facts:
-        raise StoreDamaged(path, None, _CHANGED, way_out=EDITED + way_out)
+    if facts.pop(_CHECKSUM, None) != _EDITED:
+        raise StoreDamaged(path, None, _CHANGED, way_out=_IF_EDITED + way_out)
     return DocumentFile(facts=facts, tables=tables)

@@ -15,13 +15,17 @@ pytestmark = pytest.mark.usefixtures("json_library")
 
 _text = st.text(
     st.one_of(
-        st.characters(exclude_categories=["Cs"]), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+        st.characters(exclude_categories=["Cs"]),
+        st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF),
     )
 )
 _json_values = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1),
-        st.floats(allow_nan=False, allow_infinity=False), _text,
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        _text,
     ),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(_text, inner)),
     max_leaves=20,
@@ -64,7 +68,11 @@ def test_deep_nesting_is_refused_both_ways() -> None:
         codec.decode(b"[" * 200_000)
 
 
-@given(payload=st.binary().filter(lambda raw: b"\n" not in raw), position=st.integers(0), bit=st.integers(0, 7))
+@given(
+    payload=st.binary().filter(lambda raw: b"\n" not in raw),
+    position=st.integers(0),
+    bit=st.integers(0, 7),
+)
 def test_every_flipped_bit_of_a_line_is_noticed(payload: bytes, position: int, bit: int) -> None:
     line = codec.checked_line(payload)[:-1]
     assert codec.payload_of(line) == payload

@@ -90,7 +90,9 @@ def test_a_command_that_was_answered_does_not_come_again(folder: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"a":' + b" " * (5 << 20)])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"a":' + b" " * (5 << 20)]
+)
 def test_what_is_no_command_is_set_aside(folder: Path, content: bytes) -> None:
     bad = _leave(folder, 1, content)
     _leave(folder, 2)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,9 @@ def test_tinydb_still_has_the_two_private_methods_that_we_override() -> None:
 def _work(database: TinyDB) -> list[object]:
     """Every operation that TinyDB's tables have, and what each returns."""
     table = database.table("jobs")
-    seen: list[object] = [table.insert({"id": f"j{n}", "n": n, "deep": {"l": [n]}}) for n in range(5)]
+    seen: list[object] = [
+        table.insert({"id": f"j{n}", "n": n, "deep": {"l": [n]}}) for n in range(5)
+    ]
     seen.append(table.insert_multiple([{"id": "m1", "n": 1}, {"id": "m2", "n": 9}]))
     seen.append(table.insert(Document({"id": "own", "n": 3}, doc_id=40)))
     seen.append(table.update({"state": "on"}, where("n") > 2))
@@ -92,7 +94,7 @@ def test_an_update_that_fails_changes_nothing(database: Database) -> None:
     table = database.table("jobs")
     table.insert_multiple([{"n": 1}, {"n": 2}])
 
-    def spoil(document: dict[str, object]) -> None:
+    def spoil(document: MutableMapping[str, object]) -> None:
         if document["n"] == 2:
             raise RuntimeError("no")
         document["n"] = 10

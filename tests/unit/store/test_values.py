@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
@@ -45,15 +45,20 @@ def anything(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(anything(inner[0]), max_size=2).map(tuple)
     if origin is frozenset:
         return st.frozensets(anything(inner[0]), max_size=3)
-    if issubclass(origin, Enum):
-        return st.sampled_from(origin)
-    if dataclasses.is_dataclass(origin):
-        hints = typing.get_type_hints(origin)
-        fields = [field.name for field in dataclasses.fields(origin)]
-        return st.builds(origin, **{name: anything(hints[name]) for name in fields})
     if issubclass(origin, Mapping):
         return st.dictionaries(anything(inner[0]), anything(inner[1]), max_size=2)
-    return _PLAIN[origin]
+    return _any_of_class(origin)
+
+
+def _any_of_class(kind: type) -> st.SearchStrategy[Any]:
+    if issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        fields = [field.name for field in dataclasses.fields(kind)]
+        make: Callable[..., Any] = kind
+        return st.builds(make, **{name: anything(hints[name]) for name in fields})
+    return _PLAIN[kind]
 
 
 @pytest.mark.parametrize("kind", [Job, WorkerRecord, Event])
