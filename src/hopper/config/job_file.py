@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, ValidationError, field_validator
 
 from hopper.config.settings import Settings, key, problems
-from hopper.config.units import Duration
+from hopper.config.units import LimitDuration
 from hopper.config.values import Tags, as_list
 from hopper.config.yaml_text import parse_mapping
 from hopper.errors import ConfigError
@@ -54,7 +54,7 @@ class JobFile(Settings):
         frozenset(), "Tags that its worker must all have.", unit="word or list of words"
     )
     gpus: int | None = key(None, "GPUs that it needs; else 0.", unit="GPUs", ge=0, le=10_000)
-    time_limit: Duration | None = key(
+    time_limit: LimitDuration | None = key(
         None, "How long an attempt may run; else dispatch.time_limit.", unit="duration"
     )
     retries: int | None = key(
@@ -75,13 +75,6 @@ class JobFile(Settings):
     after: Annotated[tuple[Text, ...], BeforeValidator(as_list)] = key(
         (), "Jobs that must have completed before it starts.", unit="id or name, or list of them"
     )
-
-    @field_validator("time_limit")
-    @classmethod
-    def _more_than_nothing(cls, value: Duration | None) -> Duration | None:
-        if value is not None and not value:
-            raise ValueError("it must be more than nothing")
-        return value
 
     @field_validator("env")
     @classmethod
@@ -158,15 +151,18 @@ def _says_nothing(content: bytes) -> bool:
 
 def _refuse_aliases(content: bytes, what: str) -> None:
     """Refuse YAML's aliases, by which a few lines can mean gigabytes."""
+    way_out = "write the value out, or put a * that is meant into quotes"
     try:
         for event in yaml.parse(content, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise ConfigError(
-                    f"{what}: aliases (*{event.anchor}) are not read",
-                    way_out="write the value out, or put a * that is meant into quotes",
+                    f"{what}: aliases (*{event.anchor}) are not read", way_out=way_out
                 )
+    except yaml.scanner.ScannerError as error:
+        if error.context == "while scanning an alias":
+            raise ConfigError(f"{what}: a * begins an alias in YAML", way_out=way_out) from error
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError):
-        return  # reported when it is read in earnest
+        return  # told when it is read in earnest
 
 
 def _written(node: yaml.Node) -> object:

@@ -131,6 +131,8 @@ class _Reading:
             self.in_single()
         elif self.context == COMMENT:
             self.in_comment()
+        elif self.context == PARAMETER and self.in_double() and self.text[self.at] in "'\"":
+            raise _wrong("quotes in ${{…}} between quotes do not mean the same in every sh")
         elif not self.anywhere():
             if self.context == BACKTICK or self.in_double():
                 self.copy(self.text[self.at])

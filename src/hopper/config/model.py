@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -21,11 +20,10 @@ from pydantic import (
 from hopper.config.launch_template import DEFAULT_TEMPLATE, needs_run_job, shell_line
 from hopper.config.seed_worker import SeedWorker
 from hopper.config.settings import Settings, group, key
-from hopper.config.units import Duration, Size
+from hopper.config.units import Duration, LimitDuration, Size
 from hopper.config.values import HomePath, Word, as_list, resolved
 from hopper.errors import ConfigError
 
-SECOND = timedelta(seconds=1)
 _COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 
 
@@ -175,11 +173,10 @@ class Dispatch(Settings):
         ge=0,
         le=1000,
     )
-    time_limit: Duration | None = key(
+    time_limit: LimitDuration | None = key(
         None,
         "How long an attempt may run, where the job does not say so itself; none for no limit.",
         unit="duration",
-        gt=timedelta(0),
     )
     backoff: Backoff = group(Backoff, "The wait before a failed job is tried again.")
     keep_failed: Duration = key(
@@ -189,11 +186,10 @@ class Dispatch(Settings):
         "10s", "Time between the TERM and the KILL of a cancelled job.", unit="duration"
     )
     quarantine: Quarantine = group(Quarantine, "Leaving workers alone that fail every job.")
-    lost_after: Duration | None = key(
+    lost_after: LimitDuration | None = key(
         None,
         "Give up a job whose worker could not be reached for so long; none for never.",
         unit="duration",
-        gt=timedelta(0),
     )
     settle_timeout: Duration = key(
         "15m",
@@ -210,14 +206,15 @@ class Dispatch(Settings):
         "64 MB", "Larger transfers go apart, so that they hold nothing up.", unit="size"
     )
     threads: int = key(16, "How many workers are talked to at a time.", unit="hosts", ge=1, le=256)
-    connect_timeout: Duration = key(
-        "10s", "How long a connection may take to be made.", unit="duration", ge=SECOND
+    connect_timeout: LimitDuration = key(
+        "10s",
+        "How long a connection may take to be made.",
+        unit="duration",
     )
-    order_timeout: Duration = key(
+    order_timeout: LimitDuration = key(
         "120s",
         "How long a worker may take to answer, transfers apart.",
         unit="duration",
-        ge=SECOND,
     )
 
     @field_validator("max_concurrent", "time_limit", "lost_after", mode="before")

@@ -22,19 +22,26 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _empty_group_is_default(cls, data: object) -> object:
-        """Take a group of which every key is commented out for one that is not there."""
+        """Take a group that is not there, or all commented out, for one without keys."""
         if not isinstance(data, dict):
             return data
-        fields = cls.model_fields
-        return {
-            name: value
-            for name, value in data.items()
-            if value is not None or name not in fields or not nested_model(fields[name].annotation)
-        }
+        # Written out, since a default made by the field would not see the context's base.
+        filled = dict(data)
+        for name, field in cls.model_fields.items():
+            if nested_model(field.annotation) is None:
+                continue
+            if field.annotation is nested_model(field.annotation):
+                filled[name] = {} if filled.get(name) is None else filled[name]
+            elif name in filled and filled[name] is None:
+                del filled[name]
+        return filled
 
 
 def key(default: Any, description: str, *, unit: str = "", **constraints: Any) -> Any:
     """Return a config key's field; ``unit`` says what its value is counted in."""
+    if isinstance(constraints.get("ge", constraints.get("le")), int | float):
+        # A number must be one: true is no 1.
+        constraints["strict"] = True
     return Field(default, description=description, json_schema_extra={"unit": unit}, **constraints)
 
 

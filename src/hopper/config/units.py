@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 LONGEST = timedelta(days=3650)
 """Longer durations are slips of the pen, and would overflow dates."""
@@ -72,6 +72,13 @@ def _in_range(seconds: float, value: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def more_than_nothing(value: timedelta) -> timedelta:
+    """Return the duration; ValueError when it is 0."""
+    if not value:
+        raise ValueError("it must be more than nothing")
+    return value
+
+
 def format_duration(value: timedelta) -> str:
     """Return a duration as ``duration`` reads it: ``1h30m``."""
     seconds = value.total_seconds()
@@ -116,4 +123,6 @@ def format_size(value: int) -> str:
 Duration = Annotated[
     timedelta, BeforeValidator(duration), PlainSerializer(format_duration, return_type=str)
 ]
+LimitDuration = Annotated[Duration, AfterValidator(more_than_nothing)]
+"""A duration that would make no sense as 0."""
 Size = Annotated[int, BeforeValidator(size), PlainSerializer(format_size, return_type=str)]

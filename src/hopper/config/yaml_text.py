@@ -72,7 +72,8 @@ def parse_mapping(content: bytes, what: str) -> tuple[dict[object, object], yaml
         values = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(_one_line(error, what)) from error
-    except (RecursionError, ValueError, OverflowError) as error:
+    except (RecursionError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+        # PyYAML lets these through where a tag does not fit its text.
         raise ConfigError(f"{what} is not YAML that can be read: {error}") from error
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
         raise ConfigError(
@@ -84,7 +85,8 @@ def parse_mapping(content: bytes, what: str) -> tuple[dict[object, object], yaml
 
 def _one_line(error: yaml.YAMLError, what: str) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    parts = [getattr(error, name, None) for name in ("context", "problem")]
+    problem = ", ".join(str(part) for part in parts if part) or str(error)
     where = f"{what}:{mark.line + 1}" if mark else what
     return f"{where}: {' '.join(str(problem).split())}"
 
