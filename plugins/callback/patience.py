@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible import constants as C
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -18,7 +18,7 @@ description:
     user's.
 """
 
-C.DEFAULT_INTERNAL_POLL_INTERVAL = 0.05
+constants.DEFAULT_INTERNAL_POLL_INTERVAL = 0.05
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible import constants as C
+from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.connection import ConnectionBase
@@ -48,7 +48,7 @@ def open_connection(host: str, hostvars: Mapping[str, Any], *, timeout: int) -> 
 
 
 def _open_connection(host: str, hostvars: Mapping[str, Any], timeout: int) -> ConnectionBase:
-    name = str(_value(host, hostvars, "ansible_connection") or C.DEFAULT_TRANSPORT)
+    name = str(_value(host, hostvars, "ansible_connection") or constants.DEFAULT_TRANSPORT)
     if name == "smart":
         name = "ssh"
     context = PlayContext()
@@ -68,7 +68,7 @@ def _open_connection(host: str, hostvars: Mapping[str, Any], timeout: int) -> Co
 
 
 def _options(host: str, hostvars: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
-    variables = C.config.get_plugin_vars(kind, name)
+    variables = constants.config.get_plugin_vars(kind, name)
     return {key: _value(host, hostvars, key) for key in variables if key in hostvars}
 
 
@@ -162,9 +162,7 @@ class AnsibleTransport:
         with local.open("ab") as file:
             while True:
                 start = quote(f"+{position + 1}")
-                chunk = self._checked(
-                    f"tail -c {start} -- {quote(remote)} | head -c {CHUNK}"
-                )
+                chunk = self._checked(f"tail -c {start} -- {quote(remote)} | head -c {CHUNK}")
                 if not chunk:
                     return
                 file.write(chunk)
@@ -195,7 +193,7 @@ class AnsibleTransport:
         shell = shlex.join(words[: words.index(address)] if address in words else words[:-1])
         command = ["rsync", "--partial", "--inplace", "--append-verify", "--protect-args"]
         try:
-            done = subprocess.run(  # noqa: S603 - a list of words, no shell
+            done = subprocess.run(
                 [*command, "-e", shell, "--", source, target],
                 capture_output=True,
                 stdin=subprocess.DEVNULL,

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hopper.errors import TransportError
-from hopper.remote.host import carry_out, failed
 from hopper.model.orders import Order, Report
+from hopper.remote.host import carry_out, failed
 from hopper.remote.transport import Transport
 
 PARENT_CHECK = 1.0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
+import struct
 import tarfile
+import time
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -86,24 +89,63 @@ def _sync(path: Path) -> None:
 
 
 def _zip_of_tar(tar_path: Path, zip_path: Path) -> None:
-    """Make a zip of a worker's tar: regular files and folders below its root, nothing else."""
-    with (
-        tarfile.open(tar_path) as tar,
-        zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive,
-    ):
-        for member in tar:
-            name = PurePosixPath(member.name)
-            if name.is_absolute() or ".." in name.parts or not member.isfile():
-                continue
-            info = zipfile.ZipInfo.from_file(tar_path, str(name))
-            info.external_attr = (member.mode & 0o777) << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            source = tar.extractfile(member)
-            if source is None:
-                continue
-            with source, archive.open(info, "w", force_zip64=member.size > CHUNK << 10) as target:
-                while chunk := source.read(CHUNK):
-                    target.write(chunk)
+    """Make a zip of a worker's tar: regular files below its root, nothing else.
+
+    Raises TransportError for what is no tar, or holds what no zip can.
+    """
+    try:
+        # Not compressed: of what was sent as a tar, nothing else is to be unpacked.
+        with (
+            tarfile.open(tar_path, "r:") as tar,
+            zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive,
+        ):
+            seen: set[str] = set()
+            for member in tar:
+                name = _zip_name(member)
+                if name and name not in seen:
+                    seen.add(name)
+                    _add(archive, tar, member, name)
+    except (tarfile.TarError, ValueError, EOFError, struct.error, zipfile.LargeZipFile) as error:
+        zip_path.unlink(missing_ok=True)
+        raise TransportError(f"the tar of the results is garbled: {error}") from error
+
+
+def _zip_name(member: tarfile.TarInfo) -> str:
+    """Return the name of a member in the zip; empty for what is left out."""
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts or not member.isfile():
+        return ""
+    # A name that is no UTF-8 is shown with the bytes in question as \\xNN.
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _add(
+    archive: zipfile.ZipFile, tar: tarfile.TarFile, member: tarfile.TarInfo, name: str
+) -> None:
+    info = zipfile.ZipInfo(name, _zip_time(member.mtime))
+    info.external_attr = (stat.S_IFREG | member.mode & 0o777) << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    source = tar.extractfile(member)
+    if source is None:
+        return
+    with source, archive.open(info, "w", force_zip64=member.size > CHUNK << 10) as target:
+        while chunk := source.read(CHUNK):
+            target.write(chunk)
+
+
+def _zip_time(mtime: float) -> tuple[int, int, int, int, int, int]:
+    """Return a time as zips hold it: nothing of here and now, so that the same tar gives the same.
+
+    Zips know the years from 1980 to 2107.
+    """
+    try:
+        year, *rest = time.gmtime(mtime)[:6]
+    except (OverflowError, OSError, ValueError):
+        return (1980, 1, 1, 0, 0, 0)
+    if not 1980 <= year <= 2107:
+        return (1980, 1, 1, 0, 0, 0)
+    month, day, hour, minute, second = rest
+    return (year, month, day, hour, minute, second)
 
 
 def forget(folder: Path) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hopper.errors import HopperError, TransportError
-from hopper.remote import gather, records, script
 from hopper.model.orders import Collected, LogPart, Order, Report
+from hopper.remote import gather, records, script
 from hopper.remote.reading import Findings, read
 from hopper.remote.transport import Transport
 
@@ -35,16 +35,14 @@ def carry_out(transport: Transport, order: Order) -> Report:
 
 def failed(order: Order, error: str, *, delivered: bool = True) -> Report:
     """Return the report of an order of which nothing is known."""
-    return Report(
-        order=order.id, host=order.host, at=time.time(), error=error, delivered=delivered
-    )
+    return Report(order=order.id, host=order.host, at=time.time(), error=error, delivered=delivered)
 
 
 def _carry_out(transport: Transport, order: Order) -> Report:
-    mark = _mark()
+    mark = new_mark()
     text = script.render(order, mark)
     before = time.time()
-    reply = _ask(transport, text, mark, script.payload(order))
+    reply = ask(transport, text, mark, script.payload(order))
     after = time.time()
     findings = read(reply.records)
     report = _report(order, findings, at=after, middle=(before + after) / 2)
@@ -55,11 +53,13 @@ def _carry_out(transport: Transport, order: Order) -> Report:
     return _gather(transport, order, findings, reply.raw, report)
 
 
-def _mark() -> str:
+def new_mark() -> str:
+    """Return what tells the worker's answer from all else that its login shell prints."""
     return f"HOPPER-{secrets.token_hex(8)}"
 
 
-def _ask(transport: Transport, text: str, mark: str, stdin: bytes = b"") -> records.Reply:
+def ask(transport: Transport, text: str, mark: str, stdin: bytes = b"") -> records.Reply:
+    """Run a script on the host and read its answer; TransportError where it is not whole."""
     script_bytes = text.encode("utf-8", "surrogateescape")
     answer = transport.exec(script.command(text), script_bytes + stdin)
     try:
@@ -74,8 +74,8 @@ def _send_large_zips(transport: Transport, order: Order) -> None:
     large = [item for item in order.launches if item.zip_size > order.inline_limit]
     if not large:
         return
-    mark = _mark()
-    reply = _ask(transport, script.render_prepare(order, large, mark), mark)
+    mark = new_mark()
+    reply = ask(transport, script.render_prepare(order, large, mark), mark)
     places = read(reply.records).prepared
     for item in large:
         place = places.get(item.attempt)
@@ -107,15 +107,18 @@ def _report(order: Order, f: Findings, *, at: float, middle: float) -> Report:
     )
 
 
-def _gather(
-    transport: Transport, order: Order, f: Findings, raw: bytes, report: Report
-) -> Report:
+def _gather(transport: Transport, order: Order, f: Findings, raw: bytes, report: Report) -> Report:
     along = gather.split_raw(f.offers, raw)
     collected: list[Collected] = []
     gathered: list[str] = []
     too_large: list[str] = []
     troubles = list(report.troubles)
+    # Attempts become folders at home: only those that were asked for.
+    asked = {i.attempt for i in order.follows} | {i.attempt for i in order.externals}
     for attempt in f.offered_whole:
+        if attempt not in asked:
+            troubles.append(("", f"the worker offers files of {attempt!r}, which nobody asked for"))
+            continue
         offers = [offer for offer in f.offers if offer.attempt == attempt]
         limit = order.fetch_limit
         if limit is not None and any(o.size > limit and not o.along for o in offers):

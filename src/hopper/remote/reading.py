@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from hopper.errors import TransportError
 from hopper.model.orders import ExternalSighting, LaunchResult, Sighting
 
 KIB = 1024
+KINDS = frozenset({"result", "tar", "log"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,13 @@ def _whole(text: str) -> int | None:
     return int(text) if text.strip() else None
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"{text} is no count")
+    return number
+
+
 def _seconds(text: str) -> float | None:
     return float(text) if text.strip() else None
 
@@ -92,18 +101,8 @@ def _missing(f: Findings, what: str, path: str) -> None:
     f.missing.append(f"{what} {path}")
 
 
-def _attempt(
-    f: Findings,
-    attempt: str,
-    phase: str,
-    how: str,
-    code: str,
-    began: str,
-    ended: str,
-    size: str,
-    left: str,
-    group: str,
-) -> None:
+def _attempt(f: Findings, *fields: str) -> None:
+    attempt, phase, how, code, began, ended, size, left, group = fields
     f.sightings.append(
         Sighting(
             attempt=attempt,
@@ -112,7 +111,7 @@ def _attempt(
             exit_code=_whole(code),
             started_at=_seconds(began),
             ended_at=_seconds(ended),
-            log_bytes=int(size or 0),
+            log_bytes=_count(size or "0"),
             left_behind=left.strip(),
             group=group.strip(),
         )
@@ -124,7 +123,7 @@ def _external(f: Findings, name: str, present: str) -> None:
 
 
 def _external_result(f: Findings, name: str, result: str, size: str) -> None:
-    f.external_results.setdefault(name, []).append((result, int(size)))
+    f.external_results.setdefault(name, []).append((result, _count(size)))
 
 
 def _launched(f: Findings, attempt: str, verdict: str) -> None:
@@ -132,20 +131,19 @@ def _launched(f: Findings, attempt: str, verdict: str) -> None:
 
 
 def _refused(f: Findings, attempt: str, why: str, text: str) -> None:
-    f.launched.append(
-        LaunchResult(attempt=attempt, verdict="refused", why=why, text=text.strip())
-    )
+    f.launched.append(LaunchResult(attempt=attempt, verdict="refused", why=why, text=text.strip()))
 
 
-def _offer(
-    f: Findings, attempt: str, kind: str, path: str, size: str, sha256: str, along: str
-) -> None:
+def _offer(f: Findings, *fields: str) -> None:
+    attempt, kind, path, size, sha256, along = fields
+    if kind not in KINDS or PurePosixPath(path).name in {"", ".", ".."}:
+        raise ValueError(f"no file of kind {kind!r} at {path!r}")
     f.offers.append(
         Offer(
             attempt=attempt,
             kind=kind,
             path=path,
-            size=int(size),
+            size=_count(size),
             sha256=sha256,
             along=along == "1",
         )
@@ -153,11 +151,11 @@ def _offer(
 
 
 def _prepared(f: Findings, attempt: str, path: str, present: str) -> None:
-    f.prepared[attempt] = (path, int(present))
+    f.prepared[attempt] = (path, _count(present))
 
 
 def _log(f: Findings, attempt: str, size: str, offset: str, length: str) -> None:
-    f.log = (attempt, int(size), int(offset), int(length))
+    f.log = (attempt, _count(size), _count(offset), _count(length))
 
 
 def _cancelled(f: Findings, attempt: str, verdict: str, survivors: str) -> None:

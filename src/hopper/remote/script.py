@@ -19,7 +19,7 @@ DISK_MARGIN = 4 * KIB
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
     """Return a shell script without its comments and indentation."""
     text = files("hopper.remote").joinpath("scripts", name).read_text("utf-8")
     lines = (line.strip() for line in text.splitlines())
@@ -41,7 +41,7 @@ def prelude(order: Order, mark: str) -> str:
     """Return what comes in front of the calls of an order."""
     return "\n".join(
         [
-            _source("worker.sh") + _source("order.sh").rstrip(),
+            source("worker.sh") + source("order.sh").rstrip(),
             assignment("hopper_inbox", order.inbox),
             assignment("hopper_outbox", order.outbox),
             assignment("budget", order.inline_limit),
@@ -107,7 +107,7 @@ def payload(order: Order) -> bytes:
 
 
 def _launch_files(order: Order, item: Launch) -> dict[str, str]:
-    facts = {
+    facts: dict[str, str | int] = {
         "hopper_attempt": item.attempt,
         "hopper_job_id": item.job_id,
         "hopper_name": item.name,
@@ -123,7 +123,7 @@ def _launch_files(order: Order, item: Launch) -> dict[str, str]:
         "facts.sh": "".join(f"{assignment(key, value)}\n" for key, value in facts.items()),
         "env.sh": "".join(exports),
         "command.sh": f'cd "$HOPPER_EXTRACT_DIR" || exit 125\n{item.command}\n',
-        "launcher.sh": _source("worker.sh") + _source("launcher.sh"),
+        "launcher.sh": source("worker.sh") + source("launcher.sh"),
     }
 
 
