@@ -1,0 +1,17 @@
+"""Look whether a host can be a worker."""
+
+from __future__ import annotations
+
+from ansible_collections.hopper.dispatch.plugins.plugin_utils.host_action import (
+    FOLDERS,
+    HostAction,
+)
+
+from hopper.remote import adhoc
+
+
+class ActionModule(HostAction):  # type: ignore[misc]
+    """See plugins/modules/probe.py."""
+
+    ACT = staticmethod(adhoc.probe)
+    OPTIONS = FOLDERS
