@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hopper.ansible import runs
@@ -44,10 +44,20 @@ class SweepSettings:
     """The dispatcher's doorbell."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """An inventory as it was at one time."""
+
+    paths: tuple[str, ...]
+    """As ``ansible -i`` takes them."""
+    version: str = ""
+    """Another one for another content: a sweep keeps what it has read."""
+
+
 class Sweep:
     """One run of ``sweep.yml`` and the orders that are under way in it."""
 
-    def __init__(self, settings: SweepSettings, inventory: tuple[str, ...]) -> None:
+    def __init__(self, settings: SweepSettings, inventory: Sources) -> None:
         self._folder = runs.new_folder(settings.folder)
         self._orders = self._folder / "orders.jsonl"
         self._reports = self._folder / "reports.jsonl"
@@ -72,13 +82,7 @@ class Sweep:
         }
         if settings.notify is not None:
             extravars["hopper_sweep_notify"] = str(settings.notify)
-        ansible = AnsibleSettings(
-            inventory=inventory,
-            config_file=settings.ansible.config_file,
-            ssh_options=settings.ansible.ssh_options,
-            connect_timeout=settings.ansible.connect_timeout,
-            keep_connections=settings.ansible.keep_connections,
-        )
+        ansible = replace(settings.ansible, inventory=inventory.paths)
         self._run: Run = runs.start(self._folder, playbook("sweep"), extravars, ansible)
 
     def send(self, orders: Sequence[Order]) -> None:
@@ -152,7 +156,7 @@ class SweepFleet:
     """
 
     def __init__(
-        self, settings: SweepSettings, inventory: Callable[[], tuple[str, ...]]
+        self, settings: SweepSettings, inventory: Callable[[], Sources]
     ) -> None:
         self._settings = settings
         self._inventory = inventory

@@ -1,0 +1,345 @@
+"""The composition root: the only place where ports meet adapters."""
+
+from __future__ import annotations
+
+import secrets
+import select
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hopper.ansible.inventory import read_sources
+from hopper.ansible.roster import InventoryRoster, Reading
+from hopper.ansible.runs import AnsibleSettings
+from hopper.ansible.sweep import SweepFleet, SweepSettings
+from hopper.config.model import HopperConfig
+from hopper.dispatch.drive import Stop, Until, drive
+from hopper.dispatch.loop import Dispatcher, Ports
+from hopper.dispatch.ports import Letter, OrderSettings
+from hopper.dispatch.settings import BackOff, PolicySettings
+from hopper.errors import HopperError, UsageError
+from hopper.home.at_home import FilesAtHome
+from hopper.model.event import Event
+from hopper.model.orders import Order, Report
+from hopper.model.worker import Worker
+from hopper.store.errors import LockHeld
+from hopper.store.eventlines import EventLines
+from hopper.store.lock import StateLock, holder
+from hopper.store.mailbox import Command, Doorbell, Mailbox, ask
+from hopper.store.state import StateStore
+
+RUNS = "runs"
+DISPATCH_COMMAND = "hopper dispatch"
+LOCK_PATIENCE = 5.0
+"""Seconds to wait for another short command to let go of the state folder."""
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC time."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+
+# --- settings
+
+
+def ansible_settings(config: HopperConfig) -> AnsibleSettings:
+    """Return what every playbook run is started with."""
+    own = config.source.parent / "ansible.cfg"
+    dispatch = config.dispatch
+    return AnsibleSettings(
+        inventory=config.inventory,
+        config_file=own if own.is_file() else None,
+        ssh_options=dispatch.ssh_options,
+        connect_timeout=max(1, int(dispatch.connect_timeout.total_seconds())),
+        keep_connections=max(300, int(3 * config.poll.interval_seconds)),
+    )
+
+
+def policy_settings(config: HopperConfig) -> PolicySettings:
+    """Return what of the config the policy depends on."""
+    dispatch = config.dispatch
+    back_off, quarantine = dispatch.backoff, dispatch.quarantine
+    return PolicySettings(
+        max_concurrent=dispatch.max_concurrent,
+        default_time_limit=dispatch.time_limit,
+        grace=dispatch.cancel_grace,
+        retry=BackOff(
+            first=back_off.first,
+            factor=back_off.factor,
+            longest=back_off.longest,
+            jitter=back_off.jitter,
+        ),
+        quarantine_after=quarantine.after_jobs,
+        quarantine=BackOff(first=quarantine.first, longest=quarantine.longest),
+        keep_failed=dispatch.keep_failed,
+        lost_after=dispatch.lost_after,
+        settle_seconds=config.poll.settle_seconds,
+        settle_timeout=dispatch.settle_timeout,
+        poll_longest=timedelta(seconds=config.poll.interval_seconds),
+        bulk_limit=dispatch.bulk_limit,
+    )
+
+
+def order_settings(config: HopperConfig) -> OrderSettings:
+    """Return what of the config goes into every order."""
+    dispatch = config.dispatch
+    return OrderSettings(
+        command=dispatch.launch.shell_line,
+        unpack_dirname=dispatch.remote_unpack_dirname,
+        transfer_mode=str(dispatch.transfer_mode),
+        inline_limit=dispatch.inline_limit,
+        bulk_limit=dispatch.bulk_limit,
+        deadline=dispatch.order_timeout,
+        home_low=config.disk.home_low,
+    )
+
+
+def sweep_settings(config: HopperConfig, notify: Path | None, name: str = RUNS) -> SweepSettings:
+    """Return how sweeps are run; ``name`` is the folder of their runs below ``paths.db``."""
+    return SweepSettings(
+        ansible=ansible_settings(config),
+        folder=config.paths.db / name,
+        threads=config.dispatch.threads,
+        transfer_mode=str(config.dispatch.transfer_mode),
+        notify=notify,
+    )
+
+
+# --- the workers
+
+
+def roster(config: HopperConfig, on_trouble: Callable[[str], None]) -> InventoryRoster:
+    """Return the inventory's workers."""
+    settings = ansible_settings(config)
+
+    def read() -> Reading:
+        return read_sources(
+            settings,
+            config.dispatch.workers_group,
+            config.paths.db,
+            config.workers,
+        )
+
+    return InventoryRoster(read, on_trouble)
+
+
+# --- the dispatcher
+
+
+class _Box:
+    """The mailbox, in the dispatcher's words."""
+
+    def __init__(self, folder: Path) -> None:
+        self._mailbox = Mailbox(folder)
+
+    def take(self) -> Sequence[Letter]:
+        return [Letter(id=command.id, body=command.body) for command in self._mailbox.take()]
+
+    def answer(self, letter: Letter, body: Mapping[str, object]) -> None:
+        self._mailbox.answer(Command(id=letter.id, body=letter.body), body)
+
+
+class _Bell:
+    """Sleeps until somebody rings at the state folder's door."""
+
+    def __init__(self, doorbell: Doorbell) -> None:
+        self._doorbell = doorbell
+
+    def wait(self, seconds: float) -> None:
+        ready, _, _ = select.select([self._doorbell], [], [], seconds)
+        if ready:
+            self._doorbell.drain()
+
+
+class _NoFleet:
+    """Commands that only change the state talk to no worker."""
+
+    def send(self, orders: Sequence[Order]) -> None:
+        raise HopperError(f"no worker is talked to here ({len(orders)} orders)")
+
+    def receive(self) -> list[Report]:
+        return []
+
+    def close(self, patience: float) -> None:
+        pass
+
+
+class _NoRoster:
+    def workers(self) -> Mapping[str, Worker]:
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """Who is told of what happens while the dispatcher runs."""
+
+    on_event: Callable[[Event], None]
+    on_trouble: Callable[[str], None]
+    after_tick: Callable[[StateStore], None] = lambda store: None
+
+
+def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listener) -> None:
+    """Run the dispatcher until its end. LockHeld where another one runs."""
+    folder = config.paths.db
+    lock = StateLock.acquire(folder, command=DISPATCH_COMMAND)
+    store = StateStore.open(folder, lock=lock)
+    doorbell = Doorbell.open(folder)
+    lines = EventLines(config.paths.log, listener.on_event)
+    try:
+        for warning in store.warnings:
+            listener.on_trouble(warning)
+        workers = roster(config, listener.on_trouble)
+        workers.workers()
+        fleet = SweepFleet(sweep_settings(config, folder / "wake"), workers.sources)
+        home = FilesAtHome(config)
+        dispatcher = Dispatcher(
+            Ports(
+                store=store,
+                fleet=fleet,
+                home=home,
+                roster=workers,
+                mailbox=_Box(folder),
+                log=lines,
+                clock=SystemClock(),
+                upkeep=_upkeep(store, home, config),
+            ),
+            policy_settings(config),
+            order_settings(config),
+        )
+        drive(
+            dispatcher,
+            _Bell(doorbell),
+            stop,
+            until,
+            on_trouble=listener.on_trouble,
+            after_tick=lambda: listener.after_tick(store),
+        )
+    finally:
+        doorbell.close()
+        lines.close()
+        store.close()
+
+
+def _upkeep(
+    store: StateStore, home: FilesAtHome, config: HopperConfig
+) -> Callable[[datetime], Collection[str]]:
+    mailbox = Mailbox(config.paths.db)
+
+    def keep_up(now: datetime) -> Collection[str]:
+        mailbox.clean(now.timestamp())
+        open_attempts = {
+            attempt.id
+            for job in store.jobs.values()
+            if (attempt := job.open_attempt) is not None
+        }
+        home.purge(open_attempts)
+        return store.maintain(now, keep=timedelta(days=config.retention.days)).problems
+
+    return keep_up
+
+
+# --- other commands
+
+
+def read_state(config: HopperConfig) -> StateStore:
+    """Open the state for reading; follows what the dispatcher writes."""
+    return StateStore.open(config.paths.db, readonly=True)
+
+
+def command(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, object]:
+    """Have a change of the state made: by the dispatcher when one runs, else here.
+
+    Raises UsageError or HopperError with the refusal, NoAnswer when a dispatcher holds the
+    state and does not answer within 10 s.
+    """
+    folder = config.paths.db
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            return _direct(config, body)
+        except LockHeld:
+            held = holder(folder)
+            if held is not None and held.command == DISPATCH_COMMAND:
+                return _checked(ask(folder, body))
+            if time.monotonic() > deadline:
+                raise
+
+
+def _checked(answer: Mapping[str, object]) -> Mapping[str, object]:
+    error = answer.get("error")
+    if error is None:
+        return answer
+    raise UsageError(str(error)) if answer.get("usage") else HopperError(str(error))
+
+
+def _direct(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, object]:
+    with state_for_change(config) as dispatcher:
+        return dispatcher.carry_out(body)
+
+
+@contextmanager
+def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
+    """Hold the state for a moment while no dispatcher does. LockHeld when one does."""
+    folder = config.paths.db
+    lock = StateLock.acquire(folder)
+    store = StateStore.open(folder, lock=lock)
+    lines = EventLines(config.paths.log)
+    try:
+        yield Dispatcher(
+            Ports(
+                store=store,
+                fleet=_NoFleet(),
+                home=FilesAtHome(config),
+                roster=_NoRoster(),
+                mailbox=_Box(folder),
+                log=lines,
+                clock=SystemClock(),
+                upkeep=lambda now: (),
+            ),
+            policy_settings(config),
+            order_settings(config),
+        )
+    finally:
+        lines.close()
+        store.close()
+
+
+class Visitor:
+    """Talks to workers beside the dispatcher, to look only: for scan, logs and checks."""
+
+    def __init__(self, config: HopperConfig) -> None:
+        self._config = config
+        self.roster = roster(config, lambda text: None)
+        self._fleet = SweepFleet(
+            replace(sweep_settings(config, None, f"looks/{secrets.token_hex(4)}"), linger=3600.0),
+            self.roster.sources,
+        )
+
+    def carry_out(self, orders: Sequence[Order], timeout: float = 150.0) -> dict[str, Report]:
+        """Have orders carried out and return the reports by host, as far as they came in time."""
+        self._fleet.send(orders)
+        wanted = {order.id for order in orders}
+        reports: dict[str, Report] = {}
+        deadline = time.monotonic() + timeout
+        while wanted and time.monotonic() < deadline:
+            for report in self._fleet.receive():
+                wanted.discard(report.order)
+                reports[report.host] = report
+            if wanted:
+                time.sleep(0.02)
+        return reports
+
+    def close(self) -> None:
+        """Let go of the workers."""
+        self._fleet.close(5.0)
+

@@ -1,0 +1,63 @@
+"""``hopper dispatch``: the loop itself."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from hopper import bootstrap
+from hopper.bootstrap import Listener
+from hopper.cli.common import config_of, examples, printable
+from hopper.dispatch.drive import Stop, Until
+from hopper.model.event import Event, EventKind
+
+_QUIET = frozenset({EventKind.REMAINS_CLEANED, EventKind.LAUNCH_INTENDED})
+
+
+@click.command(
+    epilog=examples(
+        "hopper dispatch", "hopper dispatch --until-idle", "hopper dispatch --once"
+    )
+)
+@click.option("--once", is_flag=True, help="Look, launch and collect once, then end.")
+@click.option("--until-idle", is_flag=True, help="End when no job is left that could go on.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not tell what happens.")
+@click.pass_context
+def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) -> None:
+    """Send jobs to workers, watch them and bring their results home.
+
+    Runs until it is told to end (Ctrl-C or SIGTERM); jobs on workers go on running, and the
+    next start carries on with them.
+    """
+    if once and until_idle:
+        raise click.UsageError("--once and --until-idle do not go together")
+    config = config_of(ctx)
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop())
+
+    def tell(event: Event) -> None:
+        if not quiet and event.kind not in _QUIET:
+            click.echo(event_line(event), err=True)
+
+    bootstrap.dispatch(
+        config,
+        until=Until.ONCE if once else Until.IDLE if until_idle else Until.TOLD,
+        stop=stop,
+        listener=Listener(
+            on_event=tell, on_trouble=lambda text: click.echo(f"hopper: {text}", err=True)
+        ),
+    )
+
+
+def event_line(event: Event) -> str:
+    """Return an event as a line for people."""
+    when = event.at.astimezone().strftime("%H:%M:%S")
+    what = str(event.kind).replace("_", " ")
+    if event.kind is EventKind.JOB_STATE:
+        what = f"{event.data.get('from')} → {event.data.get('to')}"
+    where = f" on {event.worker}" if event.worker else ""
+    who = f"{event.job}: " if event.job else ""
+    reason = f" ({event.reason})" if event.reason else ""
+    return printable(f"{when} {who}{what}{where}{reason}")
