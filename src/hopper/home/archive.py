@@ -17,7 +17,7 @@ from hopper.config import job_file
 from hopper.config.model import Zips
 from hopper.config.units import format_size
 from hopper.errors import RejectedZip
-from hopper.home.files import CHUNK, NAME_BYTES, HomeTrouble, MissingZip
+from hopper.home.files import CHUNK, NAME_BYTES, HomeTrouble, MissingZip, open_regular
 from hopper.home.zip_directory import (
     DEFLATED,
     ENCRYPTED,
@@ -28,7 +28,6 @@ from hopper.home.zip_directory import (
     data_offset,
     find_directory,
     members,
-    open_regular,
 )
 
 SCRIPT = "run_job.sh"
@@ -73,15 +72,13 @@ def inspect(path: Path, limits: Zips, *, needs_run_job: bool) -> ZipFacts:
     except FileNotFoundError as error:
         raise MissingZip(f"there is no zip {str(path)!r}") from error
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise RejectedZip("it is a symlink, not a zip") from error
+        if error.errno == errno.EINVAL:
+            raise RejectedZip("it is not a regular file") from error
         raise HomeTrouble(f"cannot read {str(path)!r}", error) from error
 
 
 def _inspect(file: BinaryIO, limits: Zips, needs_run_job: bool) -> ZipFacts:
     before = os.fstat(file.fileno())
-    if not stat.S_ISREG(before.st_mode):
-        raise RejectedZip("it is not a file")
     if before.st_size > limits.max_size:
         raise RejectedZip(
             f"it is {format_size(before.st_size)} large; "

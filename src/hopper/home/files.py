@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from hopper.errors import HopperError
 
@@ -115,8 +116,8 @@ def _cut(name: bytes, length: int) -> bytes:
 def move_new(source: Path, target: Path) -> None:
     """Give a file another name, durably, never overwriting one.
 
-    FileExistsError when the name is another file's; when it is the same file's already, or
-    holds the same bytes on another file system, the move is brought to its end.
+    FileExistsError when the name is another file's. When it is the same file's already, or
+    that of a file with the same bytes, the move is brought to its end.
     """
     try:
         os.link(source, target, follow_symlinks=False)
@@ -134,21 +135,27 @@ def move_new(source: Path, target: Path) -> None:
     os.unlink(source)
 
 
+def taken(path: Path) -> bool:
+    """Tell whether a name is given away: to more than a reservation that a crash left."""
+    return exists(path) and not _is_reservation(path)
+
+
 def _end_move(source: Path, target: Path, error: OSError) -> None:
-    if same_file(source, target):
-        os.unlink(source)
-    elif _is_reservation(target):
+    if source != hidden_beside(target):
+        # What a copy that was cut off may have left.
+        _remove(hidden_beside(target))
+    if _is_reservation(target):
         os.rename(source, target)
-    elif os.lstat(source).st_dev != os.lstat(target).st_dev and same_content(source, target):
         sync_folder(target.parent)
-        os.unlink(source)
+    elif same_file(source, target) or same_content(source, target):
+        sync_folder(target.parent)
+        _remove(source)
     else:
         raise error
 
 
 def _move_across(source: Path, target: Path) -> None:
-    taken = status(target)
-    if taken is not None:
+    if exists(target):
         _end_move(source, target, FileExistsError(errno.EEXIST, "File exists", str(target)))
         return
     copy_new(source, target)
@@ -174,12 +181,27 @@ def copy_new(source: Path, target: Path) -> None:
         raise
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; OSError (EINVAL) for a symlink, FIFO, folder and such."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise _not_regular(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def _not_regular(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "not a regular file", str(path))
+
+
 def _copy(source: Path, beside: Path) -> None:
-    incoming = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(incoming, "rb") as reader:
+    with open_regular(source) as reader:
         facts = os.fstat(reader.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(source))
         outgoing = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(outgoing, "wb") as writer:
             while piece := reader.read(CHUNK):

@@ -16,9 +16,11 @@ from hopper.home.files import (
     exists,
     free_names,
     move_new,
+    same_content,
     same_file,
     sha256,
     status,
+    taken,
     trouble,
     write_text,
 )
@@ -135,7 +137,7 @@ class Folders:
     def _set_aside(self, path: Path) -> Path:
         for name in free_names(path.name):
             aside = path.with_name(name)
-            if exists(aside):
+            if taken(aside):
                 continue
             move_new(path, aside)
             return aside
@@ -263,7 +265,7 @@ class Folders:
         with trouble(f"cannot move {refused.name!r} to {self.paths.failed}"):
             for name in free_names(refused.name, room=len(REASON)):
                 target = self.paths.failed / name
-                if exists(target) and not same_file(refused.path, target):
+                if taken(target) and not _same(refused.path, target):
                     continue
                 # Before the move: a reason without a zip is harmless, the reverse is a riddle.
                 write_text(target.with_name(name + REASON), f"{reason}\n")
@@ -308,6 +310,10 @@ def _drop(entry: os.DirEntry[str]) -> Dropped | None:
         mtime_ns=facts.st_mtime_ns,
         inode=(facts.st_dev, facts.st_ino),
     )
+
+
+def _same(one: Path, other: Path) -> bool:
+    return same_file(one, other) or same_content(one, other)
 
 
 def _still(dropped: Dropped) -> bool:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hopper.errors import HopperError
-from hopper.home.files import exists, free_names, move_new, sha256, status, sync_folder, trouble
+from hopper.home.files import (
+    exists,
+    free_names,
+    move_new,
+    sha256,
+    status,
+    sync_folder,
+    taken,
+    trouble,
+)
 from hopper.model.attempt import ResultFile
 
 INCOMING = ".incoming"
@@ -59,7 +68,7 @@ def _land_one(result: Incoming, inbox: Path) -> ResultFile:
         raise HopperError(f"a result cannot be called {result.name!r}")
     for name in free_names(result.name):
         target = inbox / name
-        if not exists(target):
+        if not taken(target):
             if not exists(result.path):
                 raise MissingResult(
                     f"the result {result.name!r} is neither at {result.path} nor in {inbox}"

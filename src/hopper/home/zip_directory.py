@@ -7,7 +7,6 @@ two headers saying the same.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -263,9 +262,3 @@ def _exactly(file: BinaryIO, length: int) -> bytes:
     if len(data) != length:
         raise RejectedZip("it is cut off")
     return data
-
-
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading without following a symlink or waiting for a FIFO's writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    return os.fdopen(descriptor, "rb")
