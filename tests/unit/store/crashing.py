@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hopper.dispatch.changes import Changes
@@ -113,55 +113,48 @@ class Disk:
                 os.truncate(path, durable)
 
 
-@contextmanager
-def death_at(call: int, disk: Disk, *, power: bool) -> Iterator[None]:
-    """End this process at that call that changes something on disk, as kill -9 would.
+class Death:
+    """Ends this process at the n-th call that changes something on disk, as kill -9 would.
 
     With ``power`` as a power cut would: what was not synced is gone too.
     """
-    remaining = call
 
-    def deadly(name: str) -> Callable[..., object]:
-        real = getattr(os, name)
+    def __init__(self, call: int, disk: Disk, *, power: bool) -> None:
+        self._remaining, self._disk, self._power = call, disk, power
+        self._real = {name: getattr(os, name) for name in DEADLY}
 
-        def call_or_die(*arguments: object, **options: object) -> object:
-            nonlocal remaining
-            remaining -= 1
-            if remaining == 0:
-                if name == "write":
-                    descriptor, content = arguments
-                    assert isinstance(content, memoryview | bytes)
-                    real(descriptor, content[: len(content) // 2])
-                if power:
-                    disk.lose_power()
-                os._exit(DEAD)
-            result = real(*arguments, **options)
-            if name in {"fsync", "fdatasync"}:
-                (synced,) = arguments
-                assert isinstance(synced, int)
-                disk.synced(synced)
-            return result
+    def lie_in_wait(self) -> None:
+        for name in DEADLY:
+            setattr(os, name, partial(self._call, name))
 
-        return call_or_die
+    def _call(self, name: str, *arguments: object, **options: object) -> object:
+        self._remaining -= 1
+        if self._remaining == 0:
+            self._strike(name, arguments)
+        result = self._real[name](*arguments, **options)
+        if name in {"fsync", "fdatasync"}:
+            (descriptor,) = arguments
+            assert isinstance(descriptor, int)
+            self._disk.synced(descriptor)
+        return result
 
-    real_calls = {name: getattr(os, name) for name in DEADLY}
-    for name in DEADLY:
-        setattr(os, name, deadly(name))
-    try:
-        yield
-    finally:
-        for name, function in real_calls.items():
-            setattr(os, name, function)
+    def _strike(self, name: str, arguments: tuple[object, ...]) -> None:
+        if name == "write":
+            descriptor, content = arguments
+            assert isinstance(content, memoryview | bytes)
+            self._real[name](descriptor, content[: len(content) // 2])
+        if self._power:
+            self._disk.lose_power()
+        os._exit(DEAD)
 
 
 def _work_and_die(folder: Path, said: Path, call: int, *, power: bool) -> bool:
     """Work in a child that dies at that call; return whether it did."""
-    with said.open("wb", buffering=0) as out:
+    with said.open("w") as said_to:  # not through os.write, where death waits
         child = os.fork()
         if child == 0:
-            say = os.write  # the real one
-            with death_at(call, Disk(folder), power=power):
-                work(folder, lambda number: bool(say(out.fileno(), b"%d\n" % number)), rounds=1)
+            Death(call, Disk(folder), power=power).lie_in_wait()
+            work(folder, lambda number: print(number, file=said_to, flush=True), rounds=1)
             os._exit(0)
         _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hopper.store import schema
+from hopper.store.appendfile import complete_lines
 from hopper.store.change import Change
 from hopper.store.codec import checked_line, decode, encode
 from hopper.store.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
@@ -131,6 +132,29 @@ def test_a_reader_learns_what_changed_while_it_had_to_reload(folder: Path) -> No
     assert reader.tables == journal.tables
     journal.close()
     reader.close()
+
+
+def test_a_reader_misses_no_commit_that_comes_while_it_reads(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(folder)
+    journal.commit(put(1))
+    reader = Follower(folder)
+    reader.load()
+
+    def lines_then_a_commit_and_a_fold(descriptor: int, offset: int) -> Iterator[tuple[bytes, int]]:
+        yield from complete_lines(descriptor, offset)
+        if journal.commits == 1:
+            journal.commit(put(2))  # at the end of the segment that was just read to its end
+            journal.fold()
+            journal.commit(put(3, doc_id=3))
+
+    monkeypatch.setattr("hopper.store.follow.complete_lines", lines_then_a_commit_and_a_fold)
+    for _ in range(2):
+        reader.refresh()
+    assert reader.tables == journal.tables
+    reader.close()
+    journal.close()
 
 
 def test_a_reader_that_came_before_the_store_sees_it_appear(folder: Path) -> None:
