@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hopper.ansible.inventory import read_sources
+from hopper.ansible.inventory import fingerprint, read_workers, seed_inventory
 from hopper.ansible.roster import InventoryRoster, Reading
 from hopper.ansible.runs import AnsibleSettings
-from hopper.ansible.sweep import SweepFleet, SweepSettings
+from hopper.ansible.sweep import Sources, SweepFleet, SweepSettings
 from hopper.config.model import HopperConfig
 from hopper.dispatch.drive import Stop, Until, drive
 from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import Letter, OrderSettings
 from hopper.dispatch.settings import BackOff, PolicySettings
-from hopper.errors import HopperError, UsageError
+from hopper.errors import ConfigError, HopperError, UsageError
 from hopper.home.at_home import FilesAtHome
 from hopper.model.event import Event
 from hopper.model.orders import Order, Report
@@ -120,17 +120,34 @@ def sweep_settings(config: HopperConfig, notify: Path | None, name: str = RUNS) 
 
 def roster(config: HopperConfig, on_trouble: Callable[[str], None]) -> InventoryRoster:
     """Return the inventory's workers."""
+    return InventoryRoster(lambda: read_inventory(config), on_trouble)
+
+
+def read_inventory(config: HopperConfig) -> Reading:
+    """Read the workers of the inventory and of the config's own list. ConfigError."""
+    group, folder = config.dispatch.workers_group, config.paths.db
     settings = ansible_settings(config)
-
-    def read() -> Reading:
-        return read_sources(
-            settings,
-            config.dispatch.workers_group,
-            config.paths.db,
-            config.workers,
+    if config.workers:
+        named = seed_inventory(config.workers, group, folder)
+        if settings.inventory:
+            own = {worker.name for worker in read_workers(settings, group, folder)}
+            twins = sorted(own & {worker.name for worker in config.workers})
+            if twins:
+                raise ConfigError(
+                    f"worker {', '.join(twins)} is in the inventory and under 'workers:'",
+                    way_out=f"take it out of {config.source}",
+                )
+        settings = replace(settings, inventory=(*settings.inventory, str(named)))
+    if not settings.inventory:
+        raise ConfigError(
+            f"{config.source} names no inventory and no workers",
+            way_out="set 'inventory:', or run 'hopper workers add'",
         )
-
-    return InventoryRoster(read, on_trouble)
+    workers = read_workers(settings, group, folder)
+    return Reading(
+        workers={worker.name: worker for worker in workers},
+        sources=Sources(paths=settings.inventory, version=fingerprint(settings.inventory)),
+    )
 
 
 # --- the dispatcher

@@ -64,6 +64,9 @@ def drive(
         except HopperError as error:
             on_trouble(str(error))
             patience = TROUBLE_PAUSE
+        except Exception as error:  # noqa: BLE001 - one bad thing must not end all that goes well
+            on_trouble(f"a tick broke off: {type(error).__name__}: {error}")
+            patience = TROUBLE_PAUSE
         ticks += 1
         after_tick()
         if stop.times and stopped_at is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from hopper.model.ids import JOB_ID, new_job_id
 from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Collected
 
+SHORT_LOOK = 0.05
+"""Seconds that a tick waits for zips to be looked into."""
 LOGS = "logs"
 """The folder in ``paths.db`` where the logs of attempts come home to."""
 
@@ -45,9 +47,7 @@ class FilesAtHome:
                 look = self._pool.submit(self._look_into, dropped)
                 self._looking[dropped.name] = (dropped, look)
         # Small zips are looked into before a blink; they need not wait for the next tick.
-        deadline = time.monotonic() + 0.05
-        for _, look in self._looking.values():
-            _wait(look, deadline)
+        wait([look for _, look in self._looking.values()], timeout=SHORT_LOOK)
         return [
             arrival
             for name, (dropped, look) in list(self._looking.items())
@@ -81,7 +81,7 @@ class FilesAtHome:
 
     def inspect(self, path: Path) -> ZipFacts:
         """Look into a zip; RejectedZip where it is not fit to be sent."""
-        return inspect(path, self._config.zips, needs_run_job=self._config.needs_run_job)
+        return inspect(path, self._config.zips, needs_run_job=self._config.dispatch.launch.needs_run_job)
 
     def spec_of(self, facts: ZipFacts, name: str) -> JobSpec:
         """Return what a zip says of its job; RejectedZip where it says it wrongly."""
@@ -187,11 +187,3 @@ def _home_name(job: Job, remote: str, file: Collected) -> str:
     clean = "".join(c if c.isprintable() and c != "/" else "_" for c in tail)
     return f"{job.id}{clean}" or f"{job.id}.zip"
 
-
-def _wait(look: Future[Arrival | Refusal], deadline: float) -> None:
-    patience = deadline - time.monotonic()
-    if patience > 0 and not look.done():
-        try:
-            look.result(timeout=patience)
-        except TimeoutError:
-            return

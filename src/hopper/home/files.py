@@ -21,6 +21,8 @@ from hopper.errors import HopperError
 CHUNK = 1 << 20
 NAME_BYTES = 255
 """What file systems take as one name."""
+COPYING = ".moving"
+"""The end of the hidden name that a file has while it is being written."""
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
@@ -164,8 +166,8 @@ def _move_across(source: Path, target: Path) -> None:
 
 def hidden_beside(target: Path) -> Path:
     """Return the name that a file has while it is being written beside its own."""
-    name = _cut(os.fsencode(target.name), NAME_BYTES - len(".moving") - 1)
-    return target.with_name(f".{os.fsdecode(name)}.moving")
+    name = _cut(os.fsencode(target.name), NAME_BYTES - len(COPYING) - 1)
+    return target.with_name(f".{os.fsdecode(name)}{COPYING}")
 
 
 def copy_new(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hopper.config.model import Paths
 from hopper.errors import HopperError
 from hopper.home.files import (
+    COPYING,
     MissingZip,
     copy_new,
     exists,
@@ -31,6 +32,9 @@ from hopper.model.states import JobState
 REASON = ".reason.txt"
 GRANULARITY = 2.0
 """Seconds within which two changes of a folder may bear one time."""
+
+LEFT_OVER = 86_400.0
+"""Seconds after which a half copy is nobody's work in progress."""
 
 FOLDER_OF = {
     JobState.PENDING: "queue",
@@ -286,6 +290,15 @@ class Folders:
         return target
 
     # ------------------------------------------------------------ the disk
+
+    def purge_leftovers(self, wall: float) -> None:
+        """Remove the hidden halves of copies that were cut off a day ago or longer."""
+        with trouble("cannot clean up after copies that were cut off"):
+            for folder in self._zip_folders():
+                for path in folder.glob(f".*{COPYING}"):
+                    facts = status(path)
+                    if facts is not None and wall - facts.st_ctime > LEFT_OVER:
+                        path.unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         """Return the room for results and for hopper's own records, whichever is less."""

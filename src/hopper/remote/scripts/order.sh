@@ -123,7 +123,7 @@ offer() {
     size_of "$3"
     sha256_of "$3"
     along=0
-    if [ "$size" -le "$budget" ]; then
+    if ! less "$budget" "$size"; then
         along=1
         budget=$((budget - size))
         raw_files="$raw_files$3
@@ -293,7 +293,7 @@ room_for() {
 # prepare ATTEMPT SIZE: a place for a large zip; says how much of it is there already.
 prepare() {
     side=$inbox/.hopper/$1
-    mkdir -p "$side" || return 0
+    [ -d "$inbox" ] && mkdir -p "$side" || return 0
     present=0
     if [ -e "$side/upload.part" ]; then
         size_of "$side/upload.part"
@@ -305,12 +305,41 @@ prepare() {
 # receive: take the tar on standard input.
 receive() {
     arrived=$inbox/.hopper/.arrived.$$
+    [ -d "$inbox" ] || return 0
     for old in "$inbox"/.hopper/.arrived.*; do
         [ -n "$(find "$old" -prune -mmin +1440 2>/dev/null)" ] && rm -rf "$old"
     done
     if ! { mkdir -p "$arrived" && tar xf - -C "$arrived" 2>"$arrived/.err"; }; then
         emit trouble '' "receiving: $(tail -c 300 "$arrived/.err" 2>&1)"
     fi
+}
+
+# older_than_a_minute PATH
+older_than_a_minute() { [ -n "$(find "$1" -prune -mmin +1 2>/dev/null)" ]; }
+
+# claim: the attempt in $side is ours to launch; false while another is at it.
+claim() {
+    if ! mkdir "$side/claim" 2>/dev/null; then
+        claimer='' claimed=''
+        if [ -r "$side/claim/pid" ]; then
+            read -r claimer claimed <"$side/claim/pid"
+            start_time "$claimer"
+            [ -n "$started" ] && [ "$started" = "$claimed" ] && return 1
+        elif ! older_than_a_minute "$side/claim"; then
+            # Its owner is about to write its name.
+            return 1
+        fi
+        # Of those who find a dead claim, one takes it over.
+        if ! mkdir "$side/heir.$claimer.$claimed" 2>/dev/null; then
+            older_than_a_minute "$side/heir.$claimer.$claimed" &&
+                rmdir "$side/heir.$claimer.$claimed" 2>/dev/null
+            return 1
+        fi
+        rm -rf "$side/claim"
+        mkdir "$side/claim" 2>/dev/null || return 1
+    fi
+    start_time $$
+    write_whole "$side/claim/pid" "$$ $started"
 }
 
 # launch ATTEMPT NAME SLOTS UNPACK SHA256 NEED_KB: unpack the zip that came and start it, once.
@@ -331,24 +360,17 @@ launch() {
         return 0
     fi
     mkdir -p "$side"
-    if ! mkdir "$side/claim" 2>/dev/null; then
-        claimer=
-        [ -r "$side/claim/pid" ] && read -r claimer claimed <"$side/claim/pid"
-        [ -n "$claimer" ] && start_time "$claimer"
-        if [ -n "$claimer" ] && [ -n "$started" ] && [ "$started" = "$claimed" ]; then
-            rm -rf "$stage"
-            emit launched "$1" underway
-            return 0
-        fi
-        mv "$side/claim" "$side/claim.dead.$$" 2>/dev/null
-        rm -rf "$side/claim.dead.$$"
-        mkdir "$side/claim" 2>/dev/null || {
-            emit launched "$1" underway
-            return 0
-        }
+    if ! claim; then
+        rm -rf "$stage"
+        emit launched "$1" underway
+        return 0
     fi
-    start_time $$
-    write_whole "$side/claim/pid" "$$ $started"
+    # It may have been launched and left alone since we looked.
+    if [ -d "$side/run" ]; then
+        rm -rf "$stage"
+        emit launched "$1" again
+        return 0
+    fi
     launch_claimed "$@" || rm -rf "$side" "$stage"
 }
 
@@ -371,7 +393,7 @@ launch_claimed() {
     })
     case $free in
     '' | *[!0-9]*) ;;
-    *) if [ "$free" -lt "$6" ]; then
+    *) if less "$free" "$6"; then
         refuse "$1" disk "no room: needs $6 KiB to unpack, has $free KiB"
         return 1
     fi ;;
@@ -390,11 +412,17 @@ launch_claimed() {
     mv -f "$zip" "$inbox/$2.zip"
     rm -rf "$stage"
     as_user new_session sh "$side/launcher.sh" "$side" </dev/null >/dev/null 2>&1 &
+    launcher=$!
+    # From now on the claim is the launcher's, which may outlive us before it has begun.
+    start_time "$launcher"
+    [ -z "$started" ] || write_whole "$side/claim/pid" "$launcher $started"
     tries=0
     while [ ! -e "$side/started" ] && [ "$tries" -lt 50 ]; do
         tries=$((tries + 1))
         nap
     done
+    # A cancel that came in between has kept the launcher from starting, and saw no zip.
+    [ ! -e "$side/cancel" ] || rm -f "$inbox/$2.zip"
     emit launched "$1" now
 }
 

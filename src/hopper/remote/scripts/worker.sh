@@ -70,7 +70,15 @@ print(h.hexdigest())' <"$1")
 
 size_of() {
     size=$(wc -c <"$1" 2>/dev/null) || size=0
-    size=$((size))
+    # Some wc pad with spaces; arithmetic would cut at 32 bits in some shells.
+    size=${size##* }
+}
+
+# less A B: compares whole numbers of any length.
+less() {
+    [ ${#1} -lt ${#2} ] && return 0
+    [ ${#1} -gt ${#2} ] && return 1
+    [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort | head -n 1)" = "$1" ]
 }
 
 nap() { sleep 0.02 2>/dev/null || sleep 1; }
