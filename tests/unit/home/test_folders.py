@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -326,3 +327,32 @@ def test_a_full_disk_is_told_and_leaves_nothing(
             folders.bring_in(tmp_path / "mine.zip", "j-1.zip")
     assert everywhere(folders) == {}
     folders.bring_in(tmp_path / "mine.zip", "j-1.zip")
+
+
+def test_halves_of_old_copies_go(folders: Folders) -> None:
+    half = folders.paths.queue / ".j-1.zip.moving"
+    half.write_bytes(b"zi")
+    made = half.stat().st_ctime
+    folders.purge_leftovers(made + 3600)
+    assert half.exists()
+    folders.purge_leftovers(made + 90_000)
+    assert not half.exists()
+
+
+def test_a_real_move_to_another_file_system(folders: Folders, tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm is no other file system here")
+    with tempfile.TemporaryDirectory(dir=other) as far:
+        paths = folders.paths.model_copy(update={"running": Path(far)})
+        apart = Folders(paths, settle_seconds=5)
+        drop(folders, "j-123456.zip", written=OLD)
+        path = apart.place(job(JobState.RUNNING))
+        assert everywhere(apart) == {"running/j-123456.zip": b"zip"}
+        assert path.stat().st_mtime == OLD
+        # A crash before the first name went.
+        drop(folders, "j-123456.zip", written=OLD)
+        apart.place(job(JobState.RUNNING))
+        assert everywhere(apart) == {"running/j-123456.zip": b"zip"}
+        apart.place(job(JobState.PENDING))
+        assert everywhere(apart) == {"queue/j-123456.zip": b"zip"}
