@@ -185,7 +185,8 @@ cancel() {
         return 0
     fi
     deadline=$(($(date +%s) + 5))
-    while [ ! -e "$side/started" ] && [ "$(date +%s)" -lt "$deadline" ]; do nap; done
+    while [ ! -e "$side/started" ] && [ ! -e "$side/exit" ] &&
+        [ "$(date +%s)" -lt "$deadline" ]; do nap; done
     if end_processes "$side" "$1" "$3"; then verdict=dead; else verdict=alive; fi
     survivors="$strays $group"
     [ "$verdict" = dead ] && survivors=

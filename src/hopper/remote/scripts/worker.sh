@@ -20,10 +20,12 @@ as_user() {
 
 emit() { printf '%s\0' "$#" "$@"; }
 
+# expand_home PATH: sets expanded.
+# shellcheck disable=SC2034 # those who call it read that
 expand_home() {
     case $1 in
-    '~') expanded=$HOME ;;
-    '~/'*) expanded=$HOME/${1#'~/'} ;;
+    \~) expanded=$HOME ;;
+    \~/*) expanded=$HOME/${1#\~/} ;;
     /*) expanded=$1 ;;
     *) expanded=$HOME/$1 ;;
     esac
@@ -97,6 +99,7 @@ new_session() {
 # escaped ATTEMPT: processes that carry the attempt's mark in their environment (Linux).
 escaped() {
     strays=
+    # shellcheck disable=SC2013 # numbers and no blanks
     for environ in $(grep -ls "HOPPER_ATTEMPT_ID=$1" /proc/[0-9]*/environ 2>/dev/null); do
         environ=${environ#/proc/}
         stray=${environ%/environ}
