@@ -23,6 +23,8 @@ except ImportError:
     orjson = None
 
 _CRC_DIGITS = 8
+# A circle ends in a RecursionError as well.
+_json_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 def encode(value: object) -> bytes:
@@ -43,9 +45,9 @@ def encode(value: object) -> bytes:
 def _encode_slowly(value: object) -> bytes:
     try:
         try:
-            text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+            text = _json_encode(value)
         except ValueError:
-            text = json.dumps(_without_nan(value), separators=(",", ":"), allow_nan=False)
+            text = _json_encode(_without_nan(value))
     except (TypeError, ValueError, RecursionError) as refusal:
         raise Unencodable(f"not a JSON value: {refusal}") from refusal
     return text.encode("ascii")

@@ -91,18 +91,50 @@ def read_documents(path: Path, *, way_out: str) -> DocumentFile:
 
 def parse_documents(path: Path, raw: bytes, *, way_out: str) -> DocumentFile:
     """Like read_documents, with the file's bytes at hand."""
+    checked = _check(path, raw, way_out)
+    if checked is None:
+        return _parse_edited(path, raw, way_out)
+    facts, body = checked
+    return DocumentFile(facts=facts, tables=_split(body))
+
+
+def find_documents(
+    path: Path, raw: bytes, needle: bytes, *, way_out: str
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the documents, of any table, that hold those bytes, without taking the rest apart.
+
+    Raises StoreDamaged like read_documents.
+    """
+    checked = _check(path, raw, way_out)
+    if checked is None:
+        tables = _parse_edited(path, raw, way_out).tables
+        documents = (document for table in tables.values() for document in table.items())
+        yield from ((doc_id, document) for doc_id, document in documents if needle in document)
+        return
+    _, body = checked
+    position = body.find(needle)
+    while position >= 0:
+        end = body.index(b"\n", position)
+        line = body[body.rfind(b"\n", 0, position) + 1 : end]
+        if not line.endswith(b":{"):
+            yield _document(line)
+        position = body.find(needle, end)
+
+
+def _check(path: Path, raw: bytes, way_out: str) -> tuple[dict[str, object], bytes] | None:
+    """Return facts and the lines after them when they fit together, None for an edited file."""
     head, _, body = raw.partition(b"\n")
     try:
         facts = _facts(head + b"\n")
     except ValueError:
         facts = None
     if facts is None or facts.get(_CHECKSUM) == _EDITED:
-        return _parse_edited(path, raw, way_out)
+        return None
     plain = {name: value for name, value in facts.items() if name != _CHECKSUM}
     if facts.get(_CHECKSUM) != f"{zlib.crc32(body, zlib.crc32(encode(plain))):08x}":
         line, why = _find_damage(body)
         raise StoreDamaged(path, line, why, way_out=_IF_EDITED + way_out)
-    return DocumentFile(facts=plain, tables=_split(body))
+    return plain, body
 
 
 def _facts(head: bytes) -> dict[str, object] | None:
@@ -120,9 +152,14 @@ def _split(body: bytes) -> Tables:
         if line.endswith(b":{"):
             documents = tables[str(decode_name(line[:-2]))] = {}
         elif line.startswith(b'"'):
-            key, _, document = line.partition(b":")
-            documents[int(key[1:-1])] = document.removesuffix(b",")
+            doc_id, document = _document(line)
+            documents[doc_id] = document
     return tables
+
+
+def _document(line: bytes) -> tuple[int, bytes]:
+    key, _, document = line.partition(b":")
+    return int(key[1:-1]), document.removesuffix(b",")
 
 
 def decode_name(quoted: bytes) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hopper.store.codec import decode_object, encode, payload_of
-from hopper.store.documents import parse_documents, read_facts
+from hopper.store.documents import find_documents, parse_documents, read_facts
 from hopper.store.errors import StoreDamaged
 
 EVENTS = "events"
@@ -119,10 +119,12 @@ def _payloads(file: EventFile, needle: bytes, after: int) -> Iterator[tuple[int,
         yield from _log_payloads(file, needle, after)
         return
     raw = file.path.read_bytes()
-    if needle not in raw:
-        return
-    documents = parse_documents(file.path, raw, way_out=LOSE_EVENTS).tables.get(EVENTS, {})
-    yield from ((seq, event) for seq, event in documents.items() if seq > after)
+    if needle:
+        documents = find_documents(file.path, raw, needle, way_out=LOSE_EVENTS)
+    else:
+        content = parse_documents(file.path, raw, way_out=LOSE_EVENTS)
+        documents = iter(content.tables.get(EVENTS, {}).items())
+    yield from ((seq, event) for seq, event in documents if seq > after)
 
 
 def _log_payloads(file: EventFile, needle: bytes, after: int) -> Iterator[tuple[int, bytes]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hopper.store.appendfile import AppendFile, complete_lines
@@ -186,7 +186,11 @@ class EventLog:
 
 def seq_of(event: bytes) -> int:
     """Return an event's number; ValueError when it has none."""
-    seq = decode_object(event).get("seq")
+    return _seq_in(decode_object(event))
+
+
+def _seq_in(event: Mapping[str, object]) -> int:
+    seq = event.get("seq")
     if not isinstance(seq, int):
         raise ValueError("an event without a number")  # noqa: TRY004 - bad content
     return seq
@@ -199,7 +203,7 @@ def _seal(path: Path) -> None:
         try:
             payload = payload_of(line)
             event = decode_object(payload)
-            documents[seq_of(payload)] = payload
+            documents[_seq_in(event)] = payload
         except ValueError as refusal:
             raise StoreDamaged(
                 path,

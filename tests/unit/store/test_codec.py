@@ -58,6 +58,13 @@ def test_what_is_no_json_is_refused(value: object) -> None:
         codec.encode(value)
 
 
+def test_a_circle_is_refused() -> None:
+    circle: list[object] = []
+    circle.append(circle)
+    with pytest.raises(Unencodable):
+        codec.encode(circle)
+
+
 def test_deep_nesting_is_refused_both_ways() -> None:
     deep: list[object] = []
     for _ in range(200_000):

@@ -11,6 +11,7 @@ from tinydb import TinyDB
 
 from hopper.store.documents import (
     DocumentFile,
+    find_documents,
     parse_documents,
     read_documents,
     read_facts,
@@ -45,6 +46,23 @@ def test_plain_tinydb_reads_it(path: Path) -> None:
     with TinyDB(path) as database:
         assert database.table("jobs").get(doc_id=1) == {"id": "a", "t": "x:{\n"}
         assert len(database.table('na"me')) == 1
+
+
+def test_documents_are_found_by_their_bytes(path: Path) -> None:
+    raw = path.read_bytes()
+
+    def found(needle: bytes, content: bytes = raw) -> list[tuple[int, bytes]]:
+        return list(find_documents(path, content, needle, way_out=""))
+
+    assert found(b'"a"') == [(1, CONTENT.tables["jobs"][1])]
+    assert found(b'"er"') == [(7, CONTENT.tables['na"me'][7])]
+    assert found(b"{}") == [(12, b"{}"), (7, CONTENT.tables['na"me'][7])]
+    assert found(b'"jobs"') == []
+    assert found(b"nowhere") == []
+    edited = re.sub(rb'"checksum":"[0-9a-f]+"', b'"checksum":"edited"', raw)
+    assert found(b'"er"', edited) == [(7, CONTENT.tables['na"me'][7])]
+    with pytest.raises(StoreDamaged):
+        found(b"nowhere", raw[:-5])
 
 
 def test_nothing_is_left_beside_it(path: Path) -> None:
