@@ -120,7 +120,8 @@ class _Contents:
     def take(self, member: Member, limits: Zips) -> None:
         """Check one member alone and add it."""
         name = check_name(member.name)
-        check_name(member.raw_name.decode("latin-1"), shown=member.name, encoding="latin-1")
+        if member.raw_name != member.name.encode("utf-8", "surrogatepass"):
+            check_name(member.raw_name.decode("latin-1"), shown=member.name, encoding="latin-1")
         _check_kind(member)
         self.packed += member.packed
         self.unpacked += member.unpacked
@@ -230,12 +231,20 @@ def _check_data(file: BinaryIO, directory: Directory, contents: _Contents) -> by
             raise RejectedZip(f"the member {member.name!r:.100} overlaps another")
         start = data_offset(file, member, directory.offset)
         reached = start + member.packed
-        is_job_file = check_name(member.name) == job_file.FILE_NAME and not _is_folder(member)
-        if is_job_file:
+        if _is_job_file(member):
             text = _job_file(file, member, start)
         elif proved:
             _prove(file, member, start)
     return text
+
+
+def _is_job_file(member: Member) -> bool:
+    # The cheap test first: there may be a million members.
+    return (
+        member.name.endswith(job_file.FILE_NAME)
+        and check_name(member.name) == job_file.FILE_NAME
+        and not _is_folder(member)
+    )
 
 
 def _job_file(file: BinaryIO, member: Member, start: int) -> bytes:

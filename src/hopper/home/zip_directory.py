@@ -213,6 +213,8 @@ def _large(
     block: bytes, unpacked: int, packed: int, offset: int, disk: int, *, name: str
 ) -> tuple[int, int, int, int]:
     """Return the sizes, offset and disk with those that did not fit taken from the zip64 block."""
+    if _FULL32 not in (unpacked, packed, offset) and disk != _FULL16:
+        return unpacked, packed, offset, disk
     formats = (("<Q", _FULL32), ("<Q", _FULL32), ("<Q", _FULL32), ("<L", _FULL16))
     found: list[int] = []
     at = 0

@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,23 @@ def test_a_bomb_that_lies_about_its_size(tmp_path: Path) -> None:
     lying = both(content, b"bomb", 24, 22, "<L", 100_000)
     assert "wrong size or checksum" in reason(tmp_path, lying)
     assert "contradict" in reason(tmp_path, both(content, b"bomb", 24, 22, "<L", 10))
+
+
+def test_a_lying_bomb_is_not_unpacked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lying = both(zip_bytes(SCRIPT, ("bomb", bytes(50_000_000))), b"bomb", 24, 22, "<L", 100_000)
+    path, seen, crc32 = write(tmp_path, lying), 0, zlib.crc32
+
+    def counting(piece: bytes, before: int = 0) -> int:
+        nonlocal seen
+        seen += len(piece)
+        return crc32(piece, before)
+
+    monkeypatch.setattr(zlib, "crc32", counting)
+    with pytest.raises(RejectedZip, match="wrong size"):
+        inspect(path, LIMITS, needs_run_job=True)
+    assert seen < 3_000_000
 
 
 def test_a_large_zip_is_not_unpacked_to_be_proved(tmp_path: Path) -> None:

@@ -97,6 +97,26 @@ def test_every_state_has_its_folder(folders: Folders, state: JobState, begin: st
     assert everywhere(folders) == {f"{FOLDER_OF[state]}/j-123456.zip": b"zip"}
 
 
+def test_the_new_name_is_durable_before_the_old_one_goes(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(folders, "j-123456.zip")
+    happened: list[str] = []
+    for name in ("link", "fsync", "unlink"):
+        call = getattr(os, name)
+
+        def recording(
+            *args: object, _call: object = call, _name: str = name, **more: object
+        ) -> None:
+            happened.append(_name)
+            assert callable(_call)
+            _call(*args, **more)
+
+        monkeypatch.setattr(os, name, recording)
+    folders.place(job(JobState.RUNNING))
+    assert happened[:3] == ["link", "fsync", "unlink"]
+
+
 def test_a_zip_that_is_nowhere(folders: Folders) -> None:
     assert folders.find(job()) is None
     with pytest.raises(MissingZip, match="j-123456"):
