@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from hopper.errors import TransportError
 from hopper.remote.connections import AnsibleTransport, open_connection, route
 from hopper.remote.fanout import Fanout
 from hopper.remote.transport import Transport
@@ -39,6 +40,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
         def connect(host: str) -> tuple[Transport, str]:
             if host not in known:
+                if host not in hostvars:
+                    raise TransportError(f"{host} is not in the inventory", delivered=False)
                 settings = hostvars[host]
                 connection = open_connection(host, settings, timeout=timeout)
                 transport = AnsibleTransport(connection, transfer_mode=mode)
