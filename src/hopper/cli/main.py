@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from hopper import __version__
+from hopper.cli.crash import crashed
 from hopper.errors import HopperError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -26,6 +27,15 @@ _MODULE_OF = {"import": "import_"}
 
 class Commands(click.Group):
     """Loads a command's module only when it is asked for: a start takes no longer than needed."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what nobody foresaw becomes one line and a file with the details."""
+        try:
+            return super().invoke(ctx)
+        except (HopperError, OSError, click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            raise crashed(error, ctx.obj) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
