@@ -181,8 +181,7 @@ def _worker(host: str, said: Mapping[str, Any]) -> Worker:
     values: Mapping[str, Any] = said["variables"]
     for name in values:
         if name.startswith("hopper_") and name not in VARIABLES and name not in _OTHER:
-            close = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(VARIABLES)}"
+            hint = _nearest(name)
             raise ConfigError(f"host {host}: {name} is no variable of hopper's; {hint}")
     return Worker(
         name=host,
@@ -194,6 +193,13 @@ def _worker(host: str, said: Mapping[str, Any]) -> Worker:
         tags=_tags(host, values),
         drained=_flag(host, values, "hopper_drained"),
     )
+
+
+def _nearest(name: str) -> str:
+    # Without the prefix, which would make all of them alike.
+    own = [variable.removeprefix("hopper_") for variable in VARIABLES]
+    close = difflib.get_close_matches(name.removeprefix("hopper_"), own, n=1, cutoff=0.5)
+    return f"did you mean hopper_{close[0]}?" if close else f"there are {', '.join(VARIABLES)}"
 
 
 def _address(host: str, values: Mapping[str, Any]) -> str:
