@@ -36,6 +36,8 @@ class AppendFile:
                 return cls(path, descriptor, os.fstat(descriptor).st_size)
             except BaseException:
                 os.close(descriptor)
+                if new:
+                    path.unlink(missing_ok=True)  # or it would be in the way of the next try
                 raise
         except OSError as cause:
             raise as_store_error(path, cause) from cause

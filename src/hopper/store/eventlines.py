@@ -25,16 +25,14 @@ class EventLines:
         )
         self._handler.setFormatter(logging.Formatter("%(message)s"))
         # A full disk must not fill the terminal as well; the store tells of it.
-        self._handler.handleError = lambda record: None  # type: ignore[method-assign]
+        self._handler.handleError = lambda _record: None  # type: ignore[method-assign]
         self._listener = listener
 
     def write(self, events: Sequence[Event]) -> None:
         """Write events, a line each."""
         for event in events:
             line = json.dumps(to_json(event))
-            self._handler.handle(
-                logging.LogRecord("hopper", logging.INFO, "", 0, line, (), None)
-            )
+            self._handler.handle(logging.LogRecord("hopper", logging.INFO, "", 0, line, (), None))
             if self._listener is not None:
                 self._listener(event)
 

@@ -57,6 +57,7 @@ class Journal:
         self.tables: Tables = loaded.tables
         self.commits = loaded.commits
         self.warnings = tuple(loaded.warnings)
+        self._loaded_schema = loaded.schema
         self._limits = limits
         self._generation = loaded.generation
         """Of the newest segment there is."""
@@ -76,21 +77,19 @@ class Journal:
         if not (folder / SNAPSHOT).exists():
             _create(folder)
         log = EventLog(folder, events=limits.segment_events, size=limits.segment_bytes)
-        log.open()
-        loaded = Follower(folder, on_change=lambda change: log.replay(change.events))
         try:
-            loaded.load()
-            _check_no_later_segment(folder, loaded)
-            loaded.settle()
-        finally:
-            loaded.close()
-        log.recovered(loaded.folded_seq)
-        journal = cls(folder, loaded, log, limits)
-        if loaded.schema < SCHEMA:
-            _back_up(folder, loaded.schema)
-            journal.fold()
-        journal._retire()
+            journal = cls(folder, _load(folder, log), log, limits)
+            journal._bring_up_to_date()
+        except BaseException:
+            log.close()
+            raise
         return journal
+
+    def _bring_up_to_date(self) -> None:
+        if self._loaded_schema < SCHEMA:
+            _back_up(self.folder, self._loaded_schema)
+            self.fold()
+        self._retire()
 
     def commit(self, change: Change) -> None:
         """Make a change durable, then take it over into memory. One sync.
@@ -126,7 +125,8 @@ class Journal:
         On StoreFull or StoreError all commits are as safe as before, and the next ones work.
         """
         self.events.flush(sync=True)
-        self._start_segment()
+        if self._segment is None or self._segment.size or self._segment.suspect:
+            self._start_segment()  # an empty one is left when a fold has failed
         path = self.folder / SNAPSHOT
         facts = {
             "schema": SCHEMA,
@@ -216,6 +216,20 @@ def _create(folder: Path) -> None:
     AppendFile.open(segment_path(folder, 1), new=False).close()
     facts = {"schema": SCHEMA, "generation": 1, "commits": 0, "seq": 0}
     write_documents(folder / SNAPSHOT, DocumentFile(facts=facts))
+
+
+def _load(folder: Path, log: EventLog) -> Follower:
+    """Load the state, and give the event log what it lost in a crash."""
+    log.open()
+    loaded = Follower(folder, on_change=lambda change: log.replay(change.events))
+    try:
+        loaded.load()
+        _check_no_later_segment(folder, loaded)
+        loaded.settle()
+    finally:
+        loaded.close()
+    log.recovered(loaded.folded_seq)
+    return loaded
 
 
 def _check_no_later_segment(folder: Path, loaded: Follower) -> None:

@@ -101,7 +101,9 @@ class Mailbox:
         What is no command is renamed to ``*.bad``; what is wrong with it stops nothing.
         """
         found = []
-        for path in self._commands():
+        paths = list(self._commands())
+        self._taken &= {path.name.removesuffix(_COMMAND_END) for path in paths}
+        for path in paths:
             name = path.name.removesuffix(_COMMAND_END)
             if name in self._taken:
                 continue

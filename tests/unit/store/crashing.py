@@ -64,7 +64,7 @@ def work(folder: Path, acknowledge: Callable[[int], None], *, rounds: int | None
     done = 0
     while rounds is None or done < rounds:
         store = open_store(folder)
-        for _ in range(26):
+        for _ in range(14):
             number = commit(store)
             acknowledge(number)
             if number % 3 == 0:
@@ -203,7 +203,7 @@ def die_at_each_call(base: Path, scratch: Path, *, power: bool) -> int:
 
 def crash_somewhere(base: Path, scratch: Path) -> None:
     """Leave a store whose journal holds events that its event log has lost."""
-    for call in range(60, 200):
+    for call in range(40, 200):
         shutil.rmtree(base, ignore_errors=True)
         _work_and_die(base, scratch / "said", call, power=True)
         journal = b"".join(path.read_bytes() for path in base.glob("*.log"))

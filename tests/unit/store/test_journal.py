@@ -333,9 +333,11 @@ def test_a_fold_on_a_full_disk_fails_and_commits_go_on(folder: Path) -> None:
     journal = Journal.open(folder)
     journal.commit(Change(put={"jobs": {n: encode({"n": n}) for n in range(100)}}))
     with files_no_larger_than(1000):
-        with pytest.raises(StoreFull):
-            journal.fold()
+        for _ in range(5):
+            with pytest.raises(StoreFull):
+                journal.fold()
         journal.commit(put(7))
+    assert len(list(folder.glob("*.log"))) == 3  # not one more for each try
     assert list(folder.glob(".*")) == []
     journal.fold()
     journal.commit(put(8))
@@ -373,6 +375,22 @@ def test_a_failed_sync_moves_on_to_another_segment(
     journal.abandon()
     journal = Journal.open(folder)
     assert (value(journal.tables), journal.commits) == (3, 2)
+    journal.close()
+
+
+def test_a_segment_that_could_not_be_begun_is_not_in_the_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(folder)
+
+    def fail(_folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hopper.store.appendfile.sync_folder", fail)
+        with pytest.raises(StoreError, match="Input/output"):
+            journal.commit(put(1))
+    journal.commit(put(2))
     journal.close()
 
 
