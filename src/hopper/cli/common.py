@@ -73,12 +73,25 @@ def table(
     if not rows:
         click.echo(empty)
         return
-    grid = Table(box=None, pad_edge=False, header_style="bold")
+    out.print(grid(columns, rows))
+
+
+def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Return a table for a terminal; the last column gives way to the others.
+
+    A name that begins with ``>`` is that of a column set to the right.
+    """
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        grid.add_column(column, no_wrap=number == 0, overflow="ellipsis")
+        drawn.add_column(
+            column.removeprefix(">"),
+            no_wrap=number < len(columns) - 1,
+            overflow="ellipsis",
+            justify="right" if column.startswith(">") else "left",
+        )
     for row in rows:
-        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    out.print(grid)
+        drawn.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
+    return drawn
 
 
 def _plain(cell: str | Text) -> str:

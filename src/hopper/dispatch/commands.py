@@ -61,11 +61,35 @@ def new_job(arrival: Arrival, now: datetime) -> Job:
 
 
 def enter(desk: Desk, arrival: Arrival) -> Job:
-    """Take a zip that has arrived into the state as a job."""
+    """Take a zip that has arrived into the state as a job.
+
+    The jobs that it comes after may be named; one that names a job nobody knows has failed.
+    """
     job = new_job(arrival, desk.now)
+    unknown = []
+    if arrival.spec.after:
+        found = {reference: before(desk, reference) for reference in arrival.spec.after}
+        unknown = [reference for reference, other in found.items() if other is None]
+        ids = dict.fromkeys(other or reference for reference, other in found.items())
+        job = replace(job, spec=replace(job.spec, after=tuple(ids)))
     desk.put(job)
     desk.tell(EventKind.JOB_SUBMITTED, job=job.id, reason=arrival.source_name)
+    if unknown:
+        named = ", ".join(repr(reference) for reference in unknown)
+        job = desk.move(job, JobState.FAILED, f"there is no job {named} to come after")
     return job
+
+
+def before(desk: Desk, reference: str) -> str | None:
+    """Return the id of the job that is meant: its id, else the newest of that name."""
+    if reference in desk.jobs or reference in desk.book.jobs:
+        return reference
+    named = [
+        job
+        for job in (*desk.jobs.values(), *desk.book.jobs.values())
+        if job.spec.name == reference
+    ]
+    return max(named, key=lambda job: (job.submitted_at, job.id)).id if named else None
 
 
 def _jobs(desk: Desk, body: Mapping[str, object]) -> list[Job]:
@@ -97,13 +121,12 @@ def _each(
 
 def _submit(desk: Desk, body: dict[str, object]) -> Done:
     arrival = arrival_from_json(body)
-    for other in arrival.spec.after:
-        if other not in desk.book.jobs:
-            raise UsageError(f"no job {other!r} to come after", way_out="see 'hopper jobs'")
-    known = desk.book.jobs.get(arrival.job_id)
-    if known is None:
-        enter(desk, arrival)
-    return Done(answer={"job": arrival.job_id})
+    if arrival.job_id not in desk.book.jobs:
+        job = enter(desk, arrival)
+        if body.get("hold") and job.state is JobState.PENDING:
+            _hold_one(desk, job)
+    job = desk.job(arrival.job_id)
+    return Done(answer={"job": job.id, "state": str(job.state), "reason": job.reason})
 
 
 def arrival_to_json(arrival: Arrival) -> dict[str, object]:
@@ -196,6 +219,8 @@ def _requeue_one(desk: Desk, job: Job, abandon: bool) -> str:
         return "pending"
     if job.origin is Origin.EXTERNAL:
         raise UsageError(f"{job.id} was launched by somebody else; hopper has no zip of it")
+    if not job.zip_sha256:
+        raise UsageError(f"{job.id}: its zip was refused", way_out="mend it and submit it anew")
     if job.state.terminal:
         desk.move(_fresh(job), JobState.PENDING, "requeued")
         return "pending"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.commands import enter
+from hopper.dispatch.commands import before, enter
 from hopper.dispatch.ports import Arrival, Refusal
 from hopper.dispatch.reconcile import Desk
 from hopper.model.attempt import Attempt, Remains
@@ -18,11 +18,21 @@ from hopper.model.worker import Worker
 
 def ingest(desk: Desk, arrivals: Sequence[Arrival | Refusal]) -> None:
     """Take in what has arrived in the queue folder."""
+    fit = []
     for arrival in arrivals:
         if isinstance(arrival, Refusal):
             _refuse(desk, arrival)
         else:
-            enter(desk, arrival)
+            fit.append(arrival)
+    # Of those that came together, one may name another that comes after it in this list.
+    while fit:
+        ready = [arrival for arrival in fit if _known(desk, arrival)] or fit
+        entered = {enter(desk, arrival).id for arrival in ready}
+        fit = [arrival for arrival in fit if arrival.job_id not in entered]
+
+
+def _known(desk: Desk, arrival: Arrival) -> bool:
+    return all(before(desk, reference) is not None for reference in arrival.spec.after)
 
 
 def _refuse(desk: Desk, refusal: Refusal) -> None:
