@@ -25,7 +25,7 @@ class EventLines:
         )
         self._handler.setFormatter(logging.Formatter("%(message)s"))
         # A full disk must not fill the terminal as well; the store tells of it.
-        self._handler.handleError = lambda _record: None  # type: ignore[method-assign]
+        self._handler.handleError = lambda record: None  # type: ignore[method-assign]  # noqa: ARG005
         self._listener = listener
 
     def write(self, events: Sequence[Event]) -> None:
