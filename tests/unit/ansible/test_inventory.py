@@ -105,7 +105,7 @@ def test_scripts_ini_files_and_folders_are_inventories_too(tmp_path: Path, read:
     folder = tmp_path / "inventory"
     (folder / "group_vars").mkdir(parents=True)
     (folder / "group_vars" / "hopper_workers.yml").write_text("hopper_slots: 3\n")
-    (folder / "hosts.ini").write_text("[hopper_workers]\na hopper_tags=\"['x']\"\n")
+    (folder / "hosts").write_text("[hopper_workers]\na hopper_tags=\"['x']\"\n")
     script = folder / "more"
     listed = {"hopper_workers": {"hosts": ["b"]}, "_meta": {"hostvars": {"b": {}}}}
     script.write_text(f"#!/bin/sh\necho '{json.dumps(listed)}'\n")
