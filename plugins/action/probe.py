@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from ansible_collections.hopper.dispatch.plugins.plugin_utils.host_action import (
     FOLDERS,
+    REPORT,
     HostAction,
 )
 
@@ -14,4 +17,4 @@ class ActionModule(HostAction):  # type: ignore[misc]
     """See plugins/modules/probe.py."""
 
     ACT = staticmethod(adhoc.probe)
-    OPTIONS = FOLDERS
+    OPTIONS: ClassVar[dict[str, Any]] = {**FOLDERS, **REPORT}

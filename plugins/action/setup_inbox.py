@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from ansible_collections.hopper.dispatch.plugins.plugin_utils.host_action import (
     FOLDERS,
+    REPORT,
     HostAction,
 )
 
@@ -14,4 +17,4 @@ class ActionModule(HostAction):  # type: ignore[misc]
     """See plugins/modules/setup_inbox.py."""
 
     ACT = staticmethod(adhoc.setup_inbox)
-    OPTIONS = FOLDERS
+    OPTIONS: ClassVar[dict[str, Any]] = {**FOLDERS, **REPORT}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -21,6 +23,7 @@ TRANSFER: dict[str, Any] = {
         "default": "scp",
     },
 }
+REPORT: dict[str, Any] = {"report": {"type": "path"}}
 
 
 class HostAction(ActionBase):  # type: ignore[misc]
@@ -53,6 +56,8 @@ class HostAction(ActionBase):  # type: ignore[misc]
             outcome = type(self).ACT(transport, arguments, check=self._task.check_mode)
         except (HopperError, OSError) as error:
             outcome = {"failed": True, "changed": False, "msg": str(error)}
+        if arguments.get("report"):
+            append(arguments["report"], {"host": arguments["host"], **outcome})
         return {**result, **outcome}
 
     def _becomes(self) -> bool:
@@ -61,3 +66,13 @@ class HostAction(ActionBase):  # type: ignore[misc]
             or self._play_context.become
             or getattr(self._connection, "become", None)
         )
+
+
+def append(path: str, document: Mapping[str, Any]) -> None:
+    """Add a JSON line to a file at home; hosts in other processes add theirs meanwhile."""
+    line = json.dumps(document, default=str) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, line.encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(descriptor)

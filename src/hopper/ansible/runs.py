@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ class AnsibleSettings:
     connect_timeout: int = 10
     keep_connections: int = 300
     """Seconds that an idle ssh connection is kept open."""
+    forks: int = 16
+    """Hosts that the ad-hoc playbooks talk to at a time; a sweep has threads of its own."""
 
 
 class Run:
@@ -138,7 +140,7 @@ def start(
     output = (folder / "child.out").open("wb")
     bin_folder = str(Path(sys.executable).parent)
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own module, a list of words
+        process = subprocess.Popen(
             [sys.executable, "-m", "hopper.ansible.runner", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -189,6 +191,7 @@ def _environment(settings: AnsibleSettings) -> dict[str, str]:
         "ANSIBLE_SSH_ARGS": " ".join(part for part in ssh_arguments if part),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control_path_dir()),
         "ANSIBLE_TIMEOUT": str(settings.connect_timeout),
+        "ANSIBLE_FORKS": str(settings.forks),
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_DEPRECATION_WARNINGS": "False",

@@ -1,0 +1,195 @@
+"""``hopper workers``: who takes jobs, and whether they can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from hopper.cli.common import (
+    ago,
+    config_of,
+    examples,
+    json_option,
+    print_json,
+    size_text,
+    table,
+)
+from hopper.cli.documents import worker_document
+from hopper.cli.workers_edit import add, drain, pause, remove, resume
+from hopper.dispatch.overview import Standing, WorkerView, worker_views
+
+if TYPE_CHECKING:
+    from hopper.ansible.looks import Look
+    from hopper.config.model import HopperConfig
+
+STYLES = {
+    Standing.READY: "green",
+    Standing.BUSY: "blue",
+    Standing.DRAINED: "yellow",
+    Standing.NEVER_SEEN: "dim",
+}
+
+
+@click.group(
+    epilog=examples(
+        "hopper workers list",
+        "hopper workers add gpu1 --host 10.0.0.21 --user alice --slots 2 --tag cuda",
+        "hopper workers check",
+    )
+)
+def command() -> None:
+    """List, add, remove, check, set up, drain and resume workers.
+
+    Workers are the hosts of the inventory's group hopper_workers; edits keep its comments.
+    """
+
+
+for edit in (add, remove, drain, resume, pause):
+    command.add_command(edit)
+
+
+# --- list
+
+
+@command.command("list", epilog=examples("hopper workers list", "hopper workers list --json"))
+@json_option
+@click.pass_context
+def show(ctx: click.Context, *, as_json: bool) -> None:
+    """List the workers of the inventory and how they stand, as far as is remembered.
+
+    JSON: a list with name, state, detail, address, slots, gpus, tags, jobs, last_contact,
+    no_contact_since, quarantined_until, free_bytes, clock_skew_seconds.
+    """
+    now = datetime.now(UTC)
+    views = _views(config_of(ctx), now)
+    if as_json:
+        print_json([worker_document(view) for view in views])
+        return
+    rows = [_row(view, now) for view in views]
+    columns = ("WORKER", "STATE", "JOBS", ">GPUS", ">FREE", "CONTACT", "ADDRESS", "TAGS, NOTES")
+    table(columns, rows, empty="no workers; 'hopper workers add' makes one known")
+
+
+def _views(config: HopperConfig, now: datetime) -> Sequence[WorkerView]:
+    from hopper.bootstrap import read_inventory, read_state
+    from hopper.dispatch.book import Book
+
+    reading = read_inventory(config)
+    with read_state(config) as store:
+        book = Book(store.jobs.values(), store.workers.values(), store.settings)
+    return worker_views(book, reading.workers, now)
+
+
+def _row(view: WorkerView, now: datetime) -> list[str | Text]:
+    worker = view.worker
+    notes = [view.detail]
+    if worker is not None:
+        drained = worker.drained and view.standing is not Standing.DRAINED
+        notes = [", ".join(sorted(worker.tags)), "drained" if drained else "", view.detail]
+    contact = view.since or view.record.last_contact
+    return [
+        view.name,
+        Text(str(view.standing), style=STYLES.get(view.standing, "red")),
+        f"{len(view.jobs)}/{view.slots}",
+        str(worker.gpus) if worker is not None and worker.gpus else "-",
+        size_text(view.record.free_bytes),
+        f"{'none for ' if view.since else ''}{ago(contact, now)}" if contact else "-",
+        worker.address if worker is not None else "-",
+        "; ".join(note for note in notes if note),
+    ]
+
+
+# --- check and setup
+
+
+@command.command(
+    "check", epilog=examples("hopper workers check", "hopper workers check gpu1 gpu2 --json")
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
+    """Log in to workers and say what they have and lack; changes nothing.
+
+    Exit code 1 when one cannot take jobs. JSON: a list with worker, ready, unreachable,
+    missing, advice, made, inbox, outbox, tools, zips, clock_skew_seconds, free_bytes.
+    """
+    _look(ctx, names, make=False, as_json=as_json)
+
+
+@command.command("setup", epilog=examples("hopper workers setup", "hopper workers setup gpu1"))
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+@click.pass_context
+def setup(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
+    """Make the Inbox and Outbox of workers, and say what else they lack; again is harmless.
+
+    Exit code 1 when one still cannot take jobs. JSON: as for check; made lists the folders.
+    """
+    _look(ctx, names, make=True, as_json=as_json)
+
+
+def _look(ctx: click.Context, names: Sequence[str], *, make: bool, as_json: bool) -> None:
+    if not look_and_show(config_of(ctx), names, make=make, as_json=as_json):
+        ctx.exit(1)
+
+
+def look_and_show(
+    config: HopperConfig, names: Sequence[str], *, make: bool, as_json: bool = False
+) -> bool:
+    """Look at workers and print what was seen; tell whether all can take jobs."""
+    from hopper.bootstrap import read_inventory
+    from hopper.cli.progress import busy
+    from hopper.doctor import look_at
+
+    with busy("setting up the workers" if make else "looking at the workers"):
+        reading = read_inventory(config)
+        looks = look_at(config, reading, names, make=make)
+    if as_json:
+        print_json([_document(seen) for seen in looks])
+    else:
+        from hopper.cli.doctor import MARKS
+        from hopper.doctor import of_worker
+
+        checks = [of_worker(seen, reading.workers[seen.worker]) for seen in looks]
+        rows: list[list[str | Text]] = [
+            [
+                seen.worker,
+                MARKS[one.verdict],
+                size_text(seen.free_bytes),
+                _clock(seen),
+                "; ".join(text for text in (*_made(seen), one.said, one.way_out) if text),
+            ]
+            for seen, one in zip(looks, checks, strict=True)
+        ]
+        table(("WORKER", "", ">FREE", ">CLOCK", "FOUND"), rows, empty="no workers")
+    return all(seen.ready for seen in looks)
+
+
+def _made(seen: Look) -> list[str]:
+    return [f"made {folder}" for folder in seen.made]
+
+
+def _clock(seen: Look) -> str:
+    return "-" if seen.clock_skew is None else f"{seen.clock_skew:+.1f} s"
+
+
+def _document(seen: Look) -> dict[str, object]:
+    return {
+        "worker": seen.worker,
+        "ready": seen.ready,
+        "unreachable": seen.unreachable,
+        "missing": list(seen.missing),
+        "advice": list(seen.advice),
+        "made": list(seen.made),
+        "inbox": seen.inbox,
+        "outbox": seen.outbox,
+        "tools": dict(seen.tools),
+        "zips": list(seen.zips),
+        "clock_skew_seconds": seen.clock_skew,
+        "free_bytes": seen.free_bytes,
+    }
