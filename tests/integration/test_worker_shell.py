@@ -419,9 +419,9 @@ def test_results_come_home_whole(
     report = worker.collect(launch, inline_limit=inline_limit)
     assert report.gathered == (launch.attempt,)
     files = home(report)
-    assert set(files) == {f"{launch.name}.zip", f"{launch.name}.part2.zip", "log.home"}
+    assert set(files) == {f"{launch.name}.zip", f"{launch.name}.part2.zip", "log"}
     assert zipfile.ZipFile(files[f"{launch.name}.zip"]).testzip() is None
-    assert files["log.home"].read_text() == "said\n"
+    assert files["log"].read_text() == "said\n"
     assert all(_sha256(Path(c.path).read_bytes()) == c.sha256 for c in report.collected)
 
 
@@ -433,7 +433,7 @@ def test_the_results_of_another_job_are_not_its_own(
         'cp run_job.sh "$HOPPER_OUTBOX/other.zip"\n'
         'ln -s /etc/passwd "$HOPPER_OUTBOX/$HOPPER_JOB_ID.zip"\n'
     )
-    assert set(home(worker.collect(launch))) == {"log.home"}
+    assert set(home(worker.collect(launch))) == {"log"}
     assert {p.name for p in worker.outbox.glob("*.zip")} == {
         f"{launch.name}0.zip",
         "other.zip",
@@ -447,7 +447,7 @@ def test_older_results_of_the_name_are_moved_aside(
     old = worker.outbox / "job-abcdef.zip"
     old.write_text("from before")
     launch = following.run("true")
-    assert set(home(worker.collect(launch))) == {"log.home"}
+    assert set(home(worker.collect(launch))) == {"log"}
     [aside] = worker.inbox.glob(".hopper/*/aside/*.zip")
     assert aside.read_text() == "from before"
 
@@ -458,7 +458,7 @@ def test_a_second_attempt_of_a_job_sees_nothing_of_the_first(
     following.run("mkdir results; echo first > results/out")
     second = following.run("ls; [ ! -e results ]")
     assert worker.look(second).exit_code == 0
-    assert set(home(worker.collect(second))) == {"log.home"}
+    assert set(home(worker.collect(second))) == {"log"}
     assert worker.started() == 2
 
 
@@ -468,7 +468,7 @@ def test_a_job_that_leaves_nothing_is_over_with_its_log(
     launch = following.run("echo nothing")
     report = worker.collect(launch)
     assert report.gathered == (launch.attempt,)
-    assert set(home(report)) == {"log.home"}
+    assert set(home(report)) == {"log"}
 
 
 def test_a_results_folder_comes_home_as_a_zip(worker: ShellWorker, following: Following) -> None:
@@ -513,7 +513,7 @@ def test_odd_names_of_results_survive(
     following.until(launch, "ended")
     name = f"{launch.name}.{tail}.zip"
     report = worker.collect(launch, inline_limit=inline_limit)
-    assert set(home(report)) == {name, "log.home"}
+    assert set(home(report)) == {name, "log"}
     assert b"HOPPER_OUTBOX" in home(report)[name].read_bytes()
     worker.ask(releases=(Release(attempt=launch.attempt, files=(name,)),))
     assert not list(worker.outbox.iterdir())
@@ -523,7 +523,7 @@ def test_of_a_huge_log_only_the_end_comes_home(worker: ShellWorker, following: F
     launch = following.run("head -c 100000000 /dev/zero | tr '\\0' x; echo; echo the end")
     report = worker.collect(launch, log_limit=100_000)
     assert report.sightings[0].log_bytes == 100_000_009
-    log = home(report)["log.home"].read_bytes()
+    log = home(report)["log"].read_bytes()
     assert len(log) == 100_000
     assert log.endswith(b"x\nthe end\n")
 

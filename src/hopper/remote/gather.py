@@ -52,7 +52,7 @@ def bring_home(
     except TransportError:
         part.unlink(missing_ok=True)
         raise
-    name = PurePosixPath(offer.path).name
+    name = "log" if offer.kind == "log" else PurePosixPath(offer.path).name
     if offer.kind == "tar":
         name = "results.zip"
         _zip_of_tar(part, path)

@@ -33,7 +33,7 @@ write_whole started "$$ $started $boot $(date +%s)" || exit 1
 
 as_user run_job >log 2>&1 </dev/null &
 job=$!
-write_whole group "$job"
+printf '%s\n' "$job" >group
 
 watchdog=
 if [ "$hopper_time_limit" -gt 0 ]; then
@@ -56,13 +56,15 @@ while :; do
     [ -n "$started" ] || break
 done
 
+alive=no
+! attempt_alive . "$hopper_attempt" || alive=yes
 # A script that has gone into the background still owns its zip: it is not over yet.
-while [ -e "$hopper_zip" ] && [ ! -e cancel ] && [ ! -e timeout ] &&
-    attempt_alive . "$hopper_attempt"; do
+while [ $alive = yes ] && [ -e "$hopper_zip" ] && [ ! -e cancel ] && [ ! -e timeout ]; do
     sleep 1
+    attempt_alive . "$hopper_attempt" || alive=no
 done
 [ -z "$watchdog" ] || [ -e timeout ] || kill "$watchdog" 2>/dev/null
-if attempt_alive . "$hopper_attempt"; then
+if [ $alive = yes ]; then
     [ -e cancel ] || [ -e timeout ] || write_whole left "$strays $group"
     end_processes . "$hopper_attempt" "$hopper_grace" || write_whole survivors "$strays $group"
 fi

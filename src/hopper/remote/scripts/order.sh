@@ -8,12 +8,12 @@ look() {
     expand_home "$hopper_outbox"
     outbox=$expanded
     boot_id
-    free=$(df -Pk "$inbox" 2>/dev/null | {
+    free_kib=$(df -Pk "$inbox" 2>/dev/null | {
         read -r _
-        read -r _ _ _ free _
-        printf '%s' "$free"
+        read -r _ _ _ free_kib _
+        printf '%s' "$free_kib"
     })
-    emit host "$boot" "$(date +%s)" "$free" "$inbox" "$outbox"
+    emit host "$boot" "$(date +%s)" "$free_kib" "$inbox" "$outbox"
     [ -d "$inbox" ] || emit missing inbox "$inbox"
     [ -d "$outbox" ] || emit missing outbox "$outbox"
     for zip in "$inbox"/*.zip; do
@@ -159,11 +159,15 @@ collect() {
         [ -e "$side/results.tar" ] && offer "$1" tar "$side/results.tar"
     fi
     if [ -e "$side/log" ] && [ ! -L "$side/log" ]; then
-        if [ ! -e "$side/log.home" ]; then
+        size_of "$side/log"
+        if [ "$size" -le "$4" ]; then
+            offer "$1" log "$side/log"
+        elif [ -e "$side/log.home" ] || {
             tail -c "$4" "$side/log" >"$side/log.home.part" 2>/dev/null &&
                 mv "$side/log.home.part" "$side/log.home"
+        }; then
+            offer "$1" log "$side/log.home"
         fi
-        [ -e "$side/log.home" ] && offer "$1" log "$side/log.home"
     fi
     emit collected "$1"
 }
@@ -387,15 +391,10 @@ launch_claimed() {
         refuse "$1" torn "the zip arrived damaged"
         return 1
     fi
-    free=$(df -Pk "$inbox" 2>/dev/null | {
-        read -r _
-        read -r _ _ _ free _
-        printf '%s' "$free"
-    })
-    case $free in
+    case $free_kib in
     '' | *[!0-9]*) ;;
-    *) if less "$free" "$6"; then
-        refuse "$1" disk "no room: needs $6 KiB to unpack, has $free KiB"
+    *) if less "$free_kib" "$6"; then
+        refuse "$1" disk "no room: needs $6 KiB to unpack, has $free_kib KiB"
         return 1
     fi ;;
     esac
@@ -448,7 +447,14 @@ read_log() {
 finish() {
     [ -z "${arrived:-}" ] || rm -rf "$arrived"
     emit end
-    printf '%s' "$raw_files" | while IFS= read -r raw; do cat "$raw"; done
+    (
+        IFS='
+'
+        set -f
+        # shellcheck disable=SC2086 # one path to a line
+        set -- $raw_files
+        [ $# = 0 ] || cat -- "$@"
+    )
     [ -z "${log_path:-}" ] || [ "$length" = 0 ] ||
         tail -c "+$((from + 1))" "$log_path" | head -c "$length"
     exit 0
