@@ -1,35 +1,40 @@
-"""The composition root: the only place where ports meet adapters."""
+"""The composition root: the only place where ports meet adapters.
+
+What only some commands need is imported where it is: a look at the state is to be quick.
+"""
 
 from __future__ import annotations
 
 import secrets
 import select
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hopper.ansible.inventory import fingerprint, read_workers, seed_inventory
-from hopper.ansible.roster import InventoryRoster, Reading
-from hopper.ansible.runs import AnsibleSettings
-from hopper.ansible.sweep import Sources, SweepFleet, SweepSettings
 from hopper.config.model import HopperConfig
-from hopper.dispatch.drive import Stop, Until, drive
-from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import Letter, OrderSettings
 from hopper.dispatch.settings import BackOff, PolicySettings
 from hopper.errors import ConfigError, HopperError, UsageError
-from hopper.home.at_home import FilesAtHome
 from hopper.model.event import Event
 from hopper.model.orders import Order, Report
 from hopper.model.worker import Worker
 from hopper.store.errors import LockHeld
-from hopper.store.eventlines import EventLines
-from hopper.store.lock import StateLock, holder
+from hopper.store.lock import Holder, StateLock, holder
 from hopper.store.mailbox import Command, Doorbell, Mailbox, ask
 from hopper.store.state import StateStore
+
+if TYPE_CHECKING:
+    from hopper.ansible.roster import InventoryRoster, Reading
+    from hopper.ansible.runs import AnsibleSettings
+    from hopper.ansible.sweep import SweepSettings
+    from hopper.dispatch.drive import Stop, Until
+    from hopper.dispatch.loop import Dispatcher
+    from hopper.home.at_home import FilesAtHome
 
 RUNS = "runs"
 DISPATCH_COMMAND = "hopper dispatch"
@@ -54,6 +59,8 @@ class SystemClock:
 
 def ansible_settings(config: HopperConfig) -> AnsibleSettings:
     """Return what every playbook run is started with."""
+    from hopper.ansible.runs import AnsibleSettings
+
     own = config.source.parent / "ansible.cfg"
     dispatch = config.dispatch
     return AnsibleSettings(
@@ -106,6 +113,8 @@ def order_settings(config: HopperConfig) -> OrderSettings:
 
 def sweep_settings(config: HopperConfig, notify: Path | None, name: str = RUNS) -> SweepSettings:
     """Return how sweeps are run; ``name`` is the folder of their runs below ``paths.db``."""
+    from hopper.ansible.sweep import SweepSettings
+
     return SweepSettings(
         ansible=ansible_settings(config),
         folder=config.paths.db / name,
@@ -120,11 +129,17 @@ def sweep_settings(config: HopperConfig, notify: Path | None, name: str = RUNS) 
 
 def roster(config: HopperConfig, on_trouble: Callable[[str], None]) -> InventoryRoster:
     """Return the inventory's workers."""
+    from hopper.ansible.roster import InventoryRoster
+
     return InventoryRoster(lambda: read_inventory(config), on_trouble)
 
 
 def read_inventory(config: HopperConfig) -> Reading:
     """Read the workers of the inventory and of the config's own list. ConfigError."""
+    from hopper.ansible.inventory import fingerprint, read_workers, seed_inventory
+    from hopper.ansible.roster import Reading
+    from hopper.ansible.sweep import Sources
+
     group, folder = config.dispatch.workers_group, config.paths.db
     settings = ansible_settings(config)
     if config.workers:
@@ -207,6 +222,12 @@ class Listener:
 
 def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listener) -> None:
     """Run the dispatcher until its end. LockHeld where another one runs."""
+    from hopper.ansible.sweep import SweepFleet
+    from hopper.dispatch.drive import drive
+    from hopper.dispatch.loop import Dispatcher, Ports
+    from hopper.home.at_home import FilesAtHome
+    from hopper.store.eventlines import EventLines
+
     folder = config.paths.db
     lock = StateLock.acquire(folder, command=DISPATCH_COMMAND)
     store = StateStore.open(folder, lock=lock)
@@ -273,6 +294,12 @@ def read_state(config: HopperConfig) -> StateStore:
     return StateStore.open(config.paths.db, readonly=True)
 
 
+def dispatching(config: HopperConfig) -> Holder | None:
+    """Return who dispatches now, None when nobody does."""
+    held = holder(config.paths.db)
+    return held if held is not None and held.command == DISPATCH_COMMAND else None
+
+
 def command(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, object]:
     """Have a change of the state made: by the dispatcher when one runs, else here.
 
@@ -307,6 +334,10 @@ def _direct(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, ob
 @contextmanager
 def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
     """Hold the state for a moment while no dispatcher does. LockHeld when one does."""
+    from hopper.dispatch.loop import Dispatcher, Ports
+    from hopper.home.at_home import FilesAtHome
+    from hopper.store.eventlines import EventLines
+
     folder = config.paths.db
     lock = StateLock.acquire(folder)
     store = StateStore.open(folder, lock=lock)
@@ -335,12 +366,12 @@ class Visitor:
     """Talks to workers beside the dispatcher, to look only: for scan, logs and checks."""
 
     def __init__(self, config: HopperConfig) -> None:
-        self._config = config
+        from hopper.ansible.sweep import SweepFleet
+
         self.roster = roster(config, lambda text: None)
-        self._fleet = SweepFleet(
-            replace(sweep_settings(config, None, f"looks/{secrets.token_hex(4)}"), linger=3600.0),
-            self.roster.sources,
-        )
+        settings = sweep_settings(config, None, f"looks/{secrets.token_hex(4)}")
+        self._folder = settings.folder
+        self._fleet = SweepFleet(replace(settings, linger=3600.0), self.roster.sources)
 
     def carry_out(self, orders: Sequence[Order], timeout: float = 150.0) -> dict[str, Report]:
         """Have orders carried out and return the reports by host, as far as they came in time."""
@@ -359,4 +390,5 @@ class Visitor:
     def close(self) -> None:
         """Let go of the workers."""
         self._fleet.close(5.0)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
