@@ -19,7 +19,8 @@ from hopper.cli.common import (
     table,
 )
 from hopper.cli.documents import worker_document
-from hopper.cli.workers_edit import add, drain, pause, remove, resume
+from hopper.cli.workers_add import add
+from hopper.cli.workers_edit import drain, pause, remove, resume
 from hopper.dispatch.overview import Standing, WorkerView, worker_views
 
 if TYPE_CHECKING:
