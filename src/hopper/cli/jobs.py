@@ -1,0 +1,158 @@
+"""``hopper jobs``: the list of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from itertools import chain
+
+import click
+from rich.text import Text
+
+from hopper import bootstrap
+from hopper.cli.common import (
+    ago,
+    config_of,
+    console,
+    examples,
+    json_option,
+    print_json,
+    state_text,
+    table,
+)
+from hopper.cli.documents import job_document
+from hopper.cli.times import a_moment
+from hopper.model.job import Job, Origin
+from hopper.model.states import JobState
+from hopper.model.worker import WorkerRecord
+
+SHOWN = 50
+"""Jobs that are shown unless more are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which jobs are wanted."""
+
+    states: frozenset[JobState]
+    tags: frozenset[str]
+    worker: str | None
+    name: str | None
+    since: datetime | None
+
+    def __call__(self, job: Job) -> bool:
+        """Return True for a job that is wanted."""
+        return (
+            (not self.states or job.state in self.states)
+            and self.tags <= job.spec.requirements.tags
+            and (self.worker is None or any(a.worker == self.worker for a in job.attempts))
+            and (self.name is None or fnmatchcase(job.name, self.name))
+            and (self.since is None or job.submitted_at >= self.since)
+        )
+
+
+@click.command(
+    epilog=examples(
+        "hopper jobs",
+        "hopper jobs --state failed --since 2d",
+        "hopper jobs --name 'train-*' --json",
+    )
+)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([str(state) for state in JobState]),
+    help="Only those in this state; may be repeated.",
+)
+@click.option("--tag", "tags", multiple=True, help="Only those that ask for this tag.")
+@click.option("--worker", help="Only those that are or were on this worker.")
+@click.option("--name", metavar="GLOB", help="Only those whose name matches.")
+@click.option(
+    "--since",
+    type=a_moment,
+    metavar="TIME",
+    help="Only those submitted since: 10m, 2d, 2026-05-31.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=SHOWN,
+    show_default=True,
+    help="Only the newest so many; 0 for all.",
+)
+@click.option("--all", "history", is_flag=True, help="Also those that left for the history.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    states: tuple[str, ...],
+    tags: tuple[str, ...],
+    worker: str | None,
+    name: str | None,
+    since: datetime | None,
+    limit: int,
+    history: bool,
+    as_json: bool,
+) -> None:
+    """List jobs, the newest last."""
+    wanted = Filter(
+        states=frozenset(map(JobState, states)),
+        tags=frozenset(tags),
+        worker=worker,
+        name=name,
+        since=since,
+    )
+    with bootstrap.read_state(config_of(ctx)) as store:
+        everything: Iterable[Job] = store.jobs.values()
+        if history:
+            old = (job for job in store.history() if job.id not in store.jobs)
+            everything = chain(everything, old)
+        found = sorted(filter(wanted, everything), key=lambda job: (job.submitted_at, job.id))
+        records = store.workers
+        shown = found[-limit:] if limit else found
+        if as_json:
+            print_json([job_document(job, _record(job, records)) for job in shown])
+            return
+        table(
+            ("JOB", "STATE", "WORKER", ">SUBMITTED", ">EXIT", "REASON"),
+            [_row(job, _record(job, records)) for job in shown],
+            empty="there are no such jobs",
+        )
+    if len(shown) < len(found) and console().is_terminal:
+        click.echo(f"the newest {len(shown)} of {len(found)}; --limit 0 shows all", err=True)
+
+
+def _record(job: Job, records: Mapping[str, WorkerRecord]) -> WorkerRecord | None:
+    attempt = job.open_attempt
+    return records.get(attempt.worker) if attempt is not None else None
+
+
+def _row(job: Job, record: WorkerRecord | None) -> tuple[str | Text, ...]:
+    attempt = job.attempt
+    code = attempt.exit_code if attempt is not None else None
+    return (
+        job.id,
+        state_text(job),
+        attempt.worker if attempt is not None else "-",
+        ago(job.submitted_at),
+        "-" if code is None else str(code),
+        remark(job, record),
+    )
+
+
+def remark(job: Job, record: WorkerRecord | None) -> str:
+    """Return what is to be said beside a job's state."""
+    parts = []
+    if record is not None and record.no_contact_since is not None:
+        parts.append(f"no contact for {ago(record.no_contact_since)}")
+    if job.origin is Origin.EXTERNAL:
+        parts.append("external")
+    if job.cancel_requested and not job.state.terminal:
+        parts.append("being cancelled")
+    if job.reason:
+        parts.append(job.reason)
+    return ", ".join(parts)

@@ -1,0 +1,147 @@
+"""``hopper status``: how everything stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from hopper import bootstrap
+from hopper.cli.common import config_of, console, examples, json_option, print_json
+from hopper.cli.documents import Json, overview_document
+from hopper.cli.status_view import Screen, plain_lines, renderable
+from hopper.config.model import HopperConfig
+from hopper.dispatch.book import Book
+from hopper.dispatch.overview import overview
+from hopper.errors import HopperError
+from hopper.model.worker import Worker
+
+if TYPE_CHECKING:
+    from hopper.store.state import StateStore
+
+LOOK_EVERY = 0.25
+"""Seconds between looks at what the dispatcher has written."""
+REDRAW_EVERY = 1.0
+"""Seconds after which ages are shown anew."""
+INVENTORY_EVERY = 5.0
+
+
+@click.command(epilog=examples("hopper status", "hopper status --watch", "hopper status --json"))
+@click.option("--watch", "-w", is_flag=True, help="Go on showing it, until Ctrl-C.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=15,
+    show_default=True,
+    help="Rows of jobs that are shown at most.",
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, watch: bool, limit: int, as_json: bool) -> None:
+    """Show jobs, workers and the dispatcher."""
+    if watch and as_json:
+        raise click.UsageError("--watch and --json do not go together; try 'hopper events -f'")
+    config = config_of(ctx)
+    with bootstrap.read_state(config) as store:
+        glance = Glance(config, store)
+        if as_json:
+            screen = glance.screen(limit)
+            document = overview_document(screen.view, screen.dispatcher)
+            print_json({**document, "inventory_error": screen.inventory_error or None})
+        elif watch:
+            _watch(glance, limit)
+        else:
+            _print(glance.screen(limit))
+
+
+class Glance:
+    """Looks at state, inventory and lock."""
+
+    def __init__(self, config: HopperConfig, store: StateStore) -> None:
+        self._config = config
+        self._store = store
+        self._workers: Mapping[str, Worker] = {}
+        self._inventory_error = ""
+        self._inventory_due = 0.0
+
+    def refresh(self) -> bool:
+        """Take in what the dispatcher has written; return whether there was anything."""
+        return self._store.refresh()
+
+    def screen(self, limit: int) -> Screen:
+        """Return what is to be shown now."""
+        if time.monotonic() >= self._inventory_due:
+            self._read_inventory()
+            self._inventory_due = time.monotonic() + INVENTORY_EVERY
+        store = self._store
+        book = Book(store.jobs.values(), store.workers.values(), store.settings)
+        now = datetime.now(UTC)
+        return Screen(
+            view=overview(book, self._workers, now),
+            dispatcher=self._dispatcher(),
+            inventory_error=self._inventory_error,
+            limit=limit,
+        )
+
+    def _dispatcher(self) -> Json | None:
+        held = bootstrap.dispatching(self._config)
+        if held is None:
+            return None
+        return {"pid": held.pid, "host": held.host, "started": held.started}
+
+    def _read_inventory(self) -> None:
+        self._inventory_error = ""
+        try:
+            self._workers = bootstrap.read_inventory(self._config).workers
+        except HopperError as error:
+            self._inventory_error = str(error)
+
+
+def _print(screen: Screen) -> None:
+    out = console()
+    if out.is_terminal:
+        out.print(renderable(screen))
+    else:
+        for line in plain_lines(screen):
+            click.echo(line)
+
+
+def _watch(glance: Glance, limit: int) -> None:
+    out = console()
+    if not out.is_terminal:
+        _reprint(glance, limit)
+        return
+    from rich.live import Live
+
+    screen = glance.screen(_fitting(out.height, limit))
+    try:
+        with Live(renderable(screen), console=out, screen=True, auto_refresh=False) as live:
+            drawn = time.monotonic()
+            while True:
+                time.sleep(LOOK_EVERY)
+                if glance.refresh() or time.monotonic() - drawn > REDRAW_EVERY:
+                    screen = glance.screen(_fitting(out.height, limit))
+                    live.update(renderable(screen), refresh=True)
+                    drawn = time.monotonic()
+    except KeyboardInterrupt:
+        # What was there last stays on the terminal.
+        out.print(renderable(screen))
+
+
+def _fitting(height: int, limit: int) -> int:
+    """Return how many rows of jobs a screen has room for, beside heads and workers."""
+    return max(3, min(limit, height - 14))
+
+
+def _reprint(glance: Glance, limit: int) -> None:
+    try:
+        while True:
+            _print(glance.screen(limit))
+            click.echo("")
+            while not glance.refresh():
+                time.sleep(LOOK_EVERY)
+    except KeyboardInterrupt:
+        return
