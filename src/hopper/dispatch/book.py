@@ -7,7 +7,7 @@ changed and not what there is.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from hopper.dispatch.changes import Changes
@@ -40,7 +40,8 @@ class Book:
         self.dependent: set[str] = set()
         """Pending jobs that come after others."""
         for job in jobs:
-            self._put(job)
+            self._put(job, add=self.pending.append)
+        self.pending.sort()
         for record in records:
             self.records[record.name] = record
 
@@ -70,9 +71,7 @@ class Book:
     @property
     def open_count(self) -> int:
         """Jobs that are not at their end yet, those that somebody else launched left out."""
-        held = sum(
-            job.held and job.state is JobState.PENDING for job in self.jobs.values()
-        )
+        held = sum(job.held and job.state is JobState.PENDING for job in self.jobs.values())
         return len(self.pending) + held + self.placed_count
 
     def record(self, worker: str) -> WorkerRecord:
@@ -88,10 +87,13 @@ class Book:
                     return job, attempt
         return None
 
-    def _put(self, job: Job) -> None:
+    def _insert(self, rank: Rank) -> None:
+        insort(self.pending, rank)
+
+    def _put(self, job: Job, add: Callable[[Rank], None] | None = None) -> None:
         self.jobs[job.id] = job
         if job.state is JobState.PENDING and not job.held:
-            insort(self.pending, job.rank)
+            (add or self._insert)(job.rank)
             if job.spec.after:
                 self.dependent.add(job.id)
         attempt = job.open_attempt

@@ -85,9 +85,7 @@ def before(desk: Desk, reference: str) -> str | None:
     if reference in desk.jobs or reference in desk.book.jobs:
         return reference
     named = [
-        job
-        for job in (*desk.jobs.values(), *desk.book.jobs.values())
-        if job.spec.name == reference
+        job for job in (*desk.jobs.values(), *desk.book.jobs.values()) if job.spec.name == reference
     ]
     return max(named, key=lambda job: (job.submitted_at, job.id)).id if named else None
 
@@ -96,10 +94,11 @@ def _jobs(desk: Desk, body: Mapping[str, object]) -> list[Job]:
     ids = body.get("jobs")
     if not isinstance(ids, list) or not ids:
         raise UsageError("no job was named")
-    unknown = [str(job_id) for job_id in ids if job_id not in desk.book.jobs]
+    named = list(dict.fromkeys(map(str, ids)))
+    unknown = [job_id for job_id in named if job_id not in desk.book.jobs]
     if unknown:
         raise UsageError(f"no job {', '.join(unknown)}", way_out="see 'hopper jobs'")
-    return [desk.job(str(job_id)) for job_id in ids]
+    return [desk.job(job_id) for job_id in named]
 
 
 def _each(
@@ -303,11 +302,11 @@ def _priority(desk: Desk, body: dict[str, object]) -> Done:
 # --- acts on workers and the whole
 
 
-def _pause(desk: Desk, body: dict[str, object]) -> Done:
+def _pause(desk: Desk, _: dict[str, object]) -> Done:
     return _set_paused(desk, paused=True)
 
 
-def _resume(desk: Desk, body: dict[str, object]) -> Done:
+def _resume(desk: Desk, _: dict[str, object]) -> Done:
     return _set_paused(desk, paused=False)
 
 

@@ -70,11 +70,5 @@ class QuarantineOver:
 
 
 Decision = (
-    Placement
-    | Visit
-    | DependencyFailed
-    | OutOfTime
-    | GivenUp
-    | ResultsMissing
-    | QuarantineOver
+    Placement | Visit | DependencyFailed | OutOfTime | GivenUp | ResultsMissing | QuarantineOver
 )

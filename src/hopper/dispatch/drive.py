@@ -41,6 +41,46 @@ class Stop:
         self.times += 1
 
 
+class _Ending:
+    """Tells when it is time to end, and has nothing new begun before that."""
+
+    def __init__(self, dispatcher: Dispatcher, stop: Stop, until: Until) -> None:
+        self._dispatcher = dispatcher
+        self._stop = stop
+        self._until = until
+        self._stopped_at: float | None = None
+        self._first_orders: frozenset[str] | None = None
+
+    def come(self) -> bool:
+        """Return True when the tick just done was the last."""
+        if self._stop.times:
+            return self._heard_out()
+        if self._until is Until.IDLE:
+            return self._dispatcher.idle
+        return self._until is Until.ONCE and self._once()
+
+    def _heard_out(self) -> bool:
+        now = self._dispatcher.ports.clock.monotonic()
+        if self._stopped_at is None:
+            self._stopped_at = now
+            self._dispatcher.launching = False
+        return (
+            self._stop.times > 1
+            or not self._dispatcher.orders_under_way
+            or now - self._stopped_at > STOP_PATIENCE
+        )
+
+    def _once(self) -> bool:
+        """The workers are to be seen, and given what there is for them, and no more."""
+        under_way = self._dispatcher.orders_under_way
+        if self._first_orders is None:
+            self._first_orders = under_way
+            return False
+        if not self._first_orders & under_way:
+            self._dispatcher.launching = False
+        return not under_way
+
+
 def drive(
     dispatcher: Dispatcher,
     bell: Bell,
@@ -54,10 +94,8 @@ def drive(
 
     ``on_trouble`` is told of ticks that could not be finished; ``after_tick`` may draw.
     """
-    clock = dispatcher.ports.clock
     dispatcher.start()
-    stopped_at: float | None = None
-    ticks = 0
+    ending = _Ending(dispatcher, stop, until)
     while True:
         try:
             patience = dispatcher.tick()
@@ -67,22 +105,8 @@ def drive(
         except Exception as error:  # noqa: BLE001 - one bad thing must not end all that goes well
             on_trouble(f"a tick broke off: {type(error).__name__}: {error}")
             patience = TROUBLE_PAUSE
-        ticks += 1
         after_tick()
-        if stop.times and stopped_at is None:
-            stopped_at = clock.monotonic()
-            dispatcher.launching = False
-        if stopped_at is not None and (
-            stop.times > 1
-            or not dispatcher.waiting_for_reports
-            or clock.monotonic() - stopped_at > STOP_PATIENCE
-        ):
+        if ending.come():
             break
-        if until is Until.IDLE and dispatcher.idle:
-            break
-        if until is Until.ONCE and ticks > 1:
-            dispatcher.launching = False
-            if not dispatcher.waiting_for_reports:
-                break
-        bell.wait(0.0 if until is Until.ONCE and ticks == 1 else patience)
+        bell.wait(patience)
     dispatcher.stop(1.0 if stop.times > 1 else 5.0)

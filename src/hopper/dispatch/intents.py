@@ -70,9 +70,7 @@ def _out_of_time(desk: Desk, job: Job) -> None:
     if attempt is None:
         return
     desk.put(job.with_attempt(replace(attempt, overdue=True)))
-    desk.tell(
-        EventKind.TROUBLE, job=job.id, worker=attempt.worker, reason="over its time limit"
-    )
+    desk.tell(EventKind.TROUBLE, job=job.id, worker=attempt.worker, reason="over its time limit")
 
 
 def _results_missing(desk: Desk, job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from hopper.dispatch.book import Book
@@ -34,10 +35,14 @@ class OrderDesk:
         book: Book,
         zip_paths: dict[str, Path],
         *,
+        now: datetime,
         home_full: bool,
     ) -> Order:
-        """Return the order of a visit. ``zip_paths`` has where the zips to be launched lie."""
-        jobs = [book.jobs[job_id] for job_id in visit.follows]
+        """Return the order of a visit. ``zip_paths`` has where the zips to be launched lie.
+
+        What has lost its job or its worker since the visit was decided is left out.
+        """
+        jobs = [job for job in _jobs(book, visit.follows) if job.open_attempt is not None]
         own = [job for job in jobs if job.origin is Origin.ZIP]
         others = [job for job in jobs if job.origin is Origin.EXTERNAL]
         suspect = book.record(worker.name).contact_failures > 0
@@ -56,29 +61,30 @@ class OrderDesk:
             releases=tuple(self._release(book, *item) for item in visit.releases),
             cleans=self._targets(book, visit.cleans),
             launches=tuple(
-                self._launch(book.jobs[job_id], worker, zip_paths[job_id])
-                for job_id in visit.launches
-                if job_id in zip_paths
+                self._launch(job, worker, zip_paths[job.id])
+                for job in _jobs(book, visit.launches)
+                if job.id in zip_paths and job.open_attempt is not None
             ),
             follows=tuple(self._follow(job, home_full) for job in own),
-            externals=tuple(_external(job, home_full, self._policy) for job in others),
+            externals=tuple(self._external(job, collect=not home_full, now=now) for job in others),
             deadline=None if visit.bulk else self._settings.deadline.total_seconds(),
             apart=visit.bulk or suspect,
         )
 
-    def _targets(
-        self, book: Book, items: Iterable[tuple[str, str | None]]
-    ) -> tuple[Target, ...]:
+    def _targets(self, book: Book, items: Iterable[tuple[str, str | None]]) -> tuple[Target, ...]:
         targets = []
         for job_id, attempt_id in items:
-            job = book.jobs[job_id]
+            job = book.jobs.get(job_id)
+            if job is None:
+                continue
             attempt = job.open_attempt if attempt_id is None else job.find_attempt(attempt_id)
             if attempt is not None:
                 targets.append(Target(attempt=attempt.id, name=remote_name(job)))
         return tuple(targets)
 
     def _release(self, book: Book, job_id: str, attempt_id: str) -> Release:
-        attempt = book.jobs[job_id].find_attempt(attempt_id)
+        job = book.jobs.get(job_id)
+        attempt = job.find_attempt(attempt_id) if job is not None else None
         results = attempt.results if attempt is not None else ()
         names = tuple(result.remote_name for result in results if result.remote_name)
         return Release(attempt=attempt_id, files=names)
@@ -115,19 +121,22 @@ class OrderDesk:
             collect=not home_full,
         )
 
+    def _external(self, job: Job, *, collect: bool, now: datetime) -> External:
+        attempt = _open_attempt(job)
+        settled = (
+            attempt.ended_at is not None
+            and (now - attempt.ended_at).total_seconds() >= self._policy.settle_seconds
+        )
+        return External(attempt=attempt.id, name=remote_name(job), collect=collect and settled)
+
+
+def _jobs(book: Book, ids: Iterable[str]) -> list[Job]:
+    return [book.jobs[job_id] for job_id in ids if job_id in book.jobs]
+
 
 def remote_name(job: Job) -> str:
     """Return the name that a job's zip has on its worker, without ``.zip``."""
     return job.remote_name or job.id
-
-
-def _external(job: Job, home_full: bool, policy: PolicySettings) -> External:
-    attempt = _open_attempt(job)
-    return External(
-        attempt=attempt.id,
-        name=remote_name(job),
-        collect=attempt.ended_at is not None and not home_full,
-    )
 
 
 def _open_attempt(job: Job) -> Attempt:

@@ -23,7 +23,7 @@ from hopper.dispatch.decisions import (
     Visit,
 )
 from hopper.dispatch.dependencies import Readiness, readiness
-from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.settings import CONTACT_BACK_OFF, PolicySettings
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
@@ -50,6 +50,8 @@ class Snapshot:
     """Workers that are to be looked at now."""
     bulk_results: frozenset[str] = frozenset()
     """Jobs whose results are too large to come home with the others'."""
+    tried: frozenset[str] = frozenset()
+    """Attempts that were to be tidied away and are still there: not at once again."""
     home_full: bool = False
     """There is no room at home for results."""
 
@@ -72,7 +74,9 @@ def time_limit(job: Job, settings: PolicySettings) -> timedelta | None:
 
 def reachable(record: WorkerRecord, now: datetime) -> bool:
     """Return True when a worker may be tried now."""
-    return record.contact_not_before is None or now >= record.contact_not_before
+    until = record.contact_not_before
+    # Further away than any wait: the clock was set back.
+    return until is None or now >= until or until - now > CONTACT_BACK_OFF.longest
 
 
 def may_take_jobs(worker: Worker, record: WorkerRecord, now: datetime) -> bool:
@@ -185,9 +189,11 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         wanted = (job.spec.requirements.tags, job.spec.requirements.gpus)
         if wanted in hopeless or not _may_start(job, book, now):
             continue
-        room = _best_room(job, rooms)
+        avoided = untidy_at(job)
+        room = _best_room(job, [room for room in rooms if room.worker.name not in avoided])
         if room is None:
-            hopeless.add(wanted)
+            if not avoided:
+                hopeless.add(wanted)
             continue
         slot = next(slot for slot in room.free if fits(job, room.worker, slot))
         room.free.remove(slot)
@@ -197,6 +203,20 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         yield Placement(job=job, worker=room.worker.name, slot=slot)
 
 
+def untidy_at(job: Job) -> frozenset[str]:
+    """Return the workers where an older attempt may still run, or has its results lie.
+
+    A new one must not start there before: the two would share folders and names.
+    """
+    return frozenset(
+        attempt.worker
+        for attempt in job.attempts
+        if not attempt.open
+        and attempt.remains is not Remains.GONE
+        and (attempt.remains is Remains.ABANDONED or not attempt.released)
+    )
+
+
 def _may_start(job: Job, book: Book, now: datetime) -> bool:
     if job.not_before is not None and now < job.not_before:
         return False
@@ -204,9 +224,7 @@ def _may_start(job: Job, book: Book, now: datetime) -> bool:
 
 
 def _best_room(job: Job, rooms: Iterable[_Room]) -> _Room | None:
-    fitting = [
-        room for room in rooms if any(fits(job, room.worker, slot) for slot in room.free)
-    ]
+    fitting = [room for room in rooms if any(fits(job, room.worker, slot) for slot in room.free)]
     return min(fitting, key=lambda room: room.preference, default=None)
 
 
@@ -250,7 +268,8 @@ def _visit(
     launches = fresh + [
         job.id for job in jobs if due and _to_launch(job) and (job.zip_size > limit) is bulk
     ]
-    follows = fresh + [
+    # What is launched is looked at as well: it may have started long ago, its report lost.
+    follows = launches + [
         job.id
         for job in jobs
         if due and not _to_launch(job) and (job.id in snapshot.bulk_results) is bulk
@@ -269,8 +288,8 @@ def _visit(
     )
     if bulk:
         return visit if visit.launches or visit.follows else None
-    wanted = due or launches or discards or releases or cleans
-    return visit if wanted else None
+    tidying = {attempt for _, attempt in (*discards, *releases, *cleans)}
+    return visit if due or launches or tidying - snapshot.tried else None
 
 
 def _to_cancel(job: Job) -> bool:
@@ -298,6 +317,13 @@ def _tidying(
             if to_clean(attempt, now):
                 cleans.append((job.id, attempt.id))
     return discards, releases, cleans
+
+
+def to_tidy(attempt: Attempt, now: datetime) -> bool:
+    """Return True when something of an ended attempt waits to be taken from its worker."""
+    if attempt.open or attempt.remains is Remains.GONE:
+        return False
+    return attempt.remains is Remains.ABANDONED or not attempt.released or to_clean(attempt, now)
 
 
 def to_clean(attempt: Attempt, now: datetime) -> bool:

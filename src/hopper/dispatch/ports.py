@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hopper.dispatch.changes import Changes
+from hopper.errors import HopperError
 from hopper.model.attempt import ResultFile
 from hopper.model.event import Event
 from hopper.model.job import Job, JobSpec
@@ -93,6 +94,10 @@ class Refusal:
     reason: str
 
 
+class ZipGone(HopperError):
+    """A job's zip is in none of the folders at home."""
+
+
 class Home(Protocol):
     """The files at home."""
 
@@ -109,7 +114,7 @@ class Home(Protocol):
         """Make a handed-in zip (``.ID.zip`` in the queue) visible under its job's name."""
 
     def place(self, job: Job) -> None:
-        """Bring a job's zip to the folder that its state says; HopperError if it is gone."""
+        """Bring a job's zip to the folder that its state says. ZipGone, or another HopperError."""
 
     def path(self, job: Job) -> Path:
         """Return where a job's zip lies when it is in its place."""

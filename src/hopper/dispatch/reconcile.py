@@ -7,7 +7,8 @@ an order known not to have arrived takes back the launches that it held.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,9 @@ from hopper.model.worker import WorkerRecord
 
 Landed = Mapping[str, tuple[ResultFile, ...]]
 """Results that are at home under their final names, by attempt."""
+
+_REFUSED_UNSEEN = {"busy", "setup"}
+"""Refusals before the worker has looked whether an earlier order is still at it."""
 
 _STATE_OF = {
     Outcome.COMPLETED: JobState.COMPLETED,
@@ -82,6 +86,16 @@ class Desk:
         )
         return moved
 
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what the block has put and told when it raises."""
+        before = dict(self.jobs), dict(self.records), list(self.events)
+        try:
+            yield
+        except BaseException:
+            self.jobs, self.records, self.events = before
+            raise
+
     def changes(self) -> Changes:
         """Return all of it as one commit."""
         return Changes(
@@ -95,25 +109,19 @@ class Desk:
         )
 
 
-def reconcile(desk: Desk, order: Order, report: Report, landed: Landed) -> None:
-    """Take in one report on one order."""
+def reconcile(
+    desk: Desk, order: Order, report: Report, landed: Landed, first: Collection[str] = ()
+) -> None:
+    """Take in one report on one order.
+
+    ``first`` holds the attempts that no earlier order can have launched. Only of these is it
+    known that they have not started when this order did not arrive.
+    """
     if report.error:
-        _no_contact(desk, order, report)
+        _no_contact(desk, order, report, first)
         return
     _contact(desk, report)
-    for result in report.launched:
-        if result.verdict == "refused":
-            _refused(desk, report.host, result)
-    for attempt_id, verdict, survivors in report.cancelled:
-        if verdict == "alive":
-            _survivors(desk, report.host, attempt_id, survivors)
-    for attempt_id, verdict in report.discarded:
-        if verdict == "dead":
-            _discarded(desk, report.host, attempt_id)
-    for attempt_id in report.released:
-        _update_ended(desk, report.host, attempt_id, released=True)
-    for attempt_id in report.cleaned:
-        _cleaned(desk, report.host, attempt_id)
+    _take_in_acts(desk, report, first)
     for sighting in report.sightings:
         _sighted(desk, report, sighting, landed)
     for external in report.externals:
@@ -124,10 +132,26 @@ def reconcile(desk: Desk, order: Order, report: Report, landed: Landed) -> None:
         desk.tell(EventKind.TROUBLE, job=job_id, worker=report.host, reason=text)
 
 
+def _take_in_acts(desk: Desk, report: Report, first: Collection[str]) -> None:
+    for result in report.launched:
+        if result.verdict == "refused":
+            _refused(desk, report.host, result, first)
+    for attempt_id, verdict, survivors in report.cancelled:
+        if verdict == "alive":
+            _survivors(desk, report.host, attempt_id, survivors)
+    for attempt_id, verdict in report.discarded:
+        if verdict == "dead":
+            _discarded(desk, report.host, attempt_id)
+    for attempt_id in report.released:
+        _update_ended(desk, report.host, attempt_id, released=True)
+    for attempt_id in report.cleaned:
+        _cleaned(desk, report.host, attempt_id)
+
+
 # --- contact
 
 
-def _no_contact(desk: Desk, order: Order, report: Report) -> None:
+def _no_contact(desk: Desk, order: Order, report: Report, first: Collection[str]) -> None:
     record = desk.record(report.host)
     failures = record.contact_failures + 1
     since = record.no_contact_since or desk.now
@@ -142,7 +166,8 @@ def _no_contact(desk: Desk, order: Order, report: Report) -> None:
     )
     if not report.delivered:
         for launch in order.launches:
-            _void(desk, report.host, launch.attempt, f"{report.host} was not reached")
+            if launch.attempt in first:
+                void(desk, report.host, launch.attempt, f"{report.host} was not reached")
 
 
 def _contact(desk: Desk, report: Report) -> None:
@@ -171,26 +196,24 @@ def _contact(desk: Desk, report: Report) -> None:
 # --- launches that came to nothing
 
 
-def _void(desk: Desk, worker: str, attempt_id: str, reason: str) -> None:
+def void(desk: Desk, worker: str, attempt_id: str, reason: str) -> None:
     """Take back an attempt that is known never to have started."""
     found = _open(desk, worker, attempt_id)
     if found is None or found[0].state is not JobState.SUBMITTED:
         return
     job, attempt = found
-    desk.tell(
-        EventKind.LAUNCH_VOIDED, job=job.id, worker=worker, reason=reason, attempt=attempt.id
-    )
+    desk.tell(EventKind.LAUNCH_VOIDED, job=job.id, worker=worker, reason=reason, attempt=attempt.id)
     target = JobState.CANCELLED if job.cancel_requested else JobState.PENDING
     moved = desk.move(job, target, reason)
     desk.put(replace(moved, attempts=tuple(a for a in moved.attempts if a.id != attempt.id)))
 
 
-def _refused(desk: Desk, worker: str, result: LaunchResult) -> None:
+def _refused(desk: Desk, worker: str, result: LaunchResult, first: Collection[str]) -> None:
     found = _open(desk, worker, result.attempt)
-    if found is None:
+    if found is None or (result.attempt not in first and result.why in _REFUSED_UNSEEN):
         return
     job_id = found[0].id
-    _void(desk, worker, result.attempt, f"{worker}: {result.text}")
+    void(desk, worker, result.attempt, f"{worker}: {result.text}")
     job = desk.job(job_id)
     if job.state is not JobState.PENDING or result.why in {"busy", "setup"}:
         if job.state is JobState.PENDING:
@@ -221,30 +244,53 @@ def _sighted(desk: Desk, report: Report, sighting: Sighting, landed: Landed) -> 
         native_id=attempt.native_id or (sighting.group if sighting.phase == "running" else ""),
     )
     if sighting.phase in {"absent", "staged"}:
-        if job.state is JobState.RUNNING:
-            sighting = replace(sighting, phase="vanished")
-        else:
-            return
+        if not report.missing:
+            _nowhere(desk, job, attempt)
+        return
     if sighting.phase == "running":
         _update(desk, job, attempt)
         if job.state is JobState.SUBMITTED:
             job = desk.move(desk.job(job.id), JobState.RUNNING)
             desk.put(replace(job, refusals=0))
         return
+    _over(desk, job, attempt, sighting, landed)
+
+
+def _over(desk: Desk, job: Job, attempt: Attempt, sighting: Sighting, landed: Landed) -> None:
     attempt = _ended(job, attempt, sighting, desk.now)
     if job.state is not JobState.SETTLING:
         job = desk.move(job.with_attempt(attempt), JobState.SETTLING, attempt.reason)
         if sighting.left_behind:
-            desk.tell(
-                EventKind.SURVIVORS,
-                job=job.id,
-                worker=report.host,
-                reason=f"processes left behind were ended: {sighting.left_behind}",
-            )
+            left = f"processes left behind were ended: {sighting.left_behind}"
+            desk.tell(EventKind.SURVIVORS, job=job.id, worker=attempt.worker, reason=left)
+        if sighting.group:
+            _survivors(desk, attempt.worker, attempt.id, sighting.group)
     else:
         _update(desk, job, attempt)
     if attempt.id in landed:
         _finish(desk, desk.job(job.id), attempt, landed[attempt.id])
+
+
+def _nowhere(desk: Desk, job: Job, attempt: Attempt) -> None:
+    """Its worker answers and has no trace of an attempt that had started there.
+
+    That may pass (a file system that is not mounted), so it is given time.
+    """
+    if job.state is JobState.RUNNING:
+        desk.move(job, JobState.SETTLING, "its worker has no trace of it")
+        return
+    since = job.state_since or job.submitted_at
+    if job.state is JobState.SETTLING and desk.now - since > desk.settings.settle_timeout:
+        attempt = replace(
+            attempt,
+            ended_at=attempt.ended_at or desk.now,
+            outcome=Outcome.VANISHED,
+            reason="outcome unknown: its worker has no trace of it",
+            # Should it turn up again, it is to be killed.
+            remains=Remains.ABANDONED,
+        )
+        end(desk, job.with_attempt(attempt), attempt)
+        _count_failure(desk, attempt.worker, job.id)
 
 
 def _ended(job: Job, attempt: Attempt, sighting: Sighting, now: datetime) -> Attempt:
@@ -280,9 +326,7 @@ def _exit_reason(code: int | None) -> str:
     return f"exit code {code} (signal {name})" if name else f"exit code {code}"
 
 
-def _finish(
-    desk: Desk, job: Job, attempt: Attempt, results: tuple[ResultFile, ...]
-) -> None:
+def _finish(desk: Desk, job: Job, attempt: Attempt, results: tuple[ResultFile, ...]) -> None:
     """Give the attempt its outcome, now that all is home, and the job its next state."""
     outcome = attempt.ending or Outcome.VANISHED
     kept = outcome not in {Outcome.COMPLETED, Outcome.CANCELLED}
@@ -330,6 +374,7 @@ def _count_failure(desk: Desk, worker: str, job_id: str) -> None:
     settings = desk.settings
     record = desk.record(worker)
     failed = tuple(dict.fromkeys((*record.failed_jobs, job_id)))
+    failed = failed[-max(settings.quarantine_after, 1) :]
     record = replace(record, failed_jobs=failed)
     if 0 < settings.quarantine_after <= len(failed) and record.quarantined_until is None:
         quarantines = record.quarantines + 1
@@ -352,17 +397,19 @@ def _count_failure(desk: Desk, worker: str, job_id: str) -> None:
 # --- jobs of others
 
 
+def _external(desk: Desk, worker: str, name: str) -> Job | None:
+    for job in desk.book.placed.get(worker, {}).values():
+        if job.origin is Origin.EXTERNAL and job.remote_name == name:
+            return desk.job(job.id)
+    return None
+
+
 def _external_sighted(
     desk: Desk, report: Report, sighting: ExternalSighting, landed: Landed
 ) -> None:
-    for job in desk.book.placed.get(report.host, {}).values():
-        if job.origin is Origin.EXTERNAL and job.remote_name == sighting.name:
-            break
-    else:
-        return
-    job = desk.job(job.id)
-    attempt = job.open_attempt
-    if attempt is None:
+    job = _external(desk, report.host, sighting.name)
+    attempt = job.open_attempt if job is not None else None
+    if job is None or attempt is None or report.missing:
         return
     if sighting.in_inbox:
         if job.state is JobState.SUBMITTED:
@@ -393,9 +440,7 @@ def _survivors(desk: Desk, worker: str, attempt_id: str, survivors: str) -> None
 
 def _discarded(desk: Desk, worker: str, attempt_id: str) -> None:
     until = desk.now + desk.settings.keep_failed
-    _update_ended(
-        desk, worker, attempt_id, remains=Remains.KEPT, keep_until=until, released=True
-    )
+    _update_ended(desk, worker, attempt_id, remains=Remains.KEPT, keep_until=until, released=True)
 
 
 def _cleaned(desk: Desk, worker: str, attempt_id: str) -> None:

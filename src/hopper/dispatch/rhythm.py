@@ -31,12 +31,19 @@ class Rhythm:
         return frozenset(
             name
             for name in workers
-            if (beat := self._beats.get(name)) is None or now >= beat.due
+            if (beat := self._beats.get(name)) is None
+            or now >= beat.due
+            # The clock was set back.
+            or beat.due - now > max(beat.interval, self._idle)
         )
 
     def changed(self, worker: str, now: datetime) -> None:
         """Something happened there: look again soon."""
         self._beats[worker] = Beat(interval=self._first, due=now + self._first)
+
+    def postponed(self, worker: str, due: datetime) -> None:
+        """It cannot be reached, or cannot take jobs: look again then, however idle it is."""
+        self._beats[worker] = Beat(interval=self._first, due=due)
 
     def at_once(self, worker: str) -> None:
         """Look now."""

@@ -40,9 +40,7 @@ class PolicySettings:
     default_time_limit: timedelta | None = None
     grace: timedelta = timedelta(seconds=10)
     """Between TERM and KILL."""
-    retry: BackOff = BackOff(
-        first=timedelta(seconds=30), longest=timedelta(hours=1), jitter=0.2
-    )
+    retry: BackOff = BackOff(first=timedelta(seconds=30), longest=timedelta(hours=1), jitter=0.2)
     quarantine_after: int = 3
     """Different jobs in a row that must fail on a worker; 0 for never."""
     quarantine: BackOff = BackOff(first=timedelta(minutes=10), longest=timedelta(hours=6))

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from hopper.dispatch.ports import ZipGone
 from hopper.errors import HopperError
 
 CHUNK = 1 << 20
@@ -27,7 +28,7 @@ COPYING = ".moving"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 
 
-class MissingZip(HopperError):
+class MissingZip(ZipGone):
     """A job's zip is in none of the folders at home."""
 
 
