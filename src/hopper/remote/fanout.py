@@ -111,8 +111,10 @@ class Fanout:
             self._ended = True
 
     def _start_waiting(self) -> None:
-        routes = Counter(active.route for active in self._active.values())
-        counted = sum(not active.order.apart for active in self._active.values())
+        # A copy: orders that end meanwhile leave the mapping.
+        under_way = list(self._active.values())
+        routes = Counter(active.route for active in under_way)
+        counted = sum(not active.order.apart for active in under_way)
         for _ in range(len(self._waiting)):
             order = self._waiting.popleft()
             if counted >= self.threads and not order.apart:

@@ -8,11 +8,13 @@ after the raw bytes, is not ours and is ignored.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from hopper.errors import TransportError
 
 MAX_FIELDS = 64
+_COUNT = re.compile("[1-9][0-9]?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,7 @@ def parse(output: bytes, mark: str) -> Reply:
     records: list[tuple[str, ...]] = []
     while True:
         count, position = _field(output, position)
-        if not count.isdecimal() or not 1 <= int(count) <= MAX_FIELDS:
+        if not _COUNT.fullmatch(count) or int(count) > MAX_FIELDS:
             raise TransportError("the worker's answer is garbled")
         fields = []
         for _ in range(int(count)):
