@@ -1,0 +1,87 @@
+"""``hopper import``: a jobhopper's config and open jobs become hopper's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hopper.cli.common import examples, json_option, print_json, printable
+from hopper.config.load import FILE_NAME, load
+from hopper.errors import UsageError
+
+if TYPE_CHECKING:
+    from hopper.takeover import Taken
+
+
+@click.command(epilog=examples("hopper import jobhopper.yaml"))
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, file: Path, as_json: bool) -> None:
+    """Take over from a jobhopper: write hopper.yaml and the inventory, adopt its open jobs.
+
+    Stop the jobhopper first. The files are written beside FILE and never over others; the
+    import may be repeated. JSON: config, inventory, warnings, and jobs with job_id, hopper_id,
+    ok, said.
+    """
+    from hopper.config.jobhopper import INVENTORY_NAME, convert
+    from hopper.takeover import take_over
+
+    converted = convert(file)
+    texts = {
+        file.parent / FILE_NAME: converted.yaml_text,
+        file.parent / INVENTORY_NAME: converted.inventory_yaml_text,
+    }
+    for path, text in texts.items():
+        _refuse_other(path, text)
+    for path, text in texts.items():
+        _write_new(path, text)
+    taken = list(take_over(load(file.parent / FILE_NAME), converted.open_jobs))
+    if as_json:
+        print_json(
+            {
+                "config": str(file.parent / FILE_NAME),
+                "inventory": str(file.parent / INVENTORY_NAME),
+                "warnings": list(converted.warnings),
+                "jobs": [_document(job) for job in taken],
+            }
+        )
+    else:
+        for path in texts:
+            click.echo(f"wrote {path}")
+        for warning in converted.warnings:
+            click.echo(printable(f"note: {warning}"), err=True)
+        _tell(taken)
+    ctx.exit(0 if all(job.ok for job in taken) else 1)
+
+
+def _tell(taken: list[Taken]) -> None:
+    for job in taken:
+        name = f"{job.hopper_id} ({job.job_id[:12]})" if job.hopper_id else job.job_id[:12]
+        click.echo(printable(f"{name}: {job.said}"), err=not job.ok)
+    click.echo("\nNext: 'hopper doctor', then 'hopper dispatch'; jobhopper must not run beside it")
+
+
+def _document(job: Taken) -> dict[str, object]:
+    return {"job_id": job.job_id, "hopper_id": job.hopper_id, "ok": job.ok, "said": job.said}
+
+
+def _refuse_other(path: Path, text: str) -> None:
+    try:
+        there = path.read_bytes()
+    except FileNotFoundError:
+        return
+    if there != text.encode():
+        raise UsageError(f"{path} is there already", way_out="move it away, then import again")
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return  # with the same content: an import that is repeated
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode())
