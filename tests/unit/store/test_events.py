@@ -150,6 +150,22 @@ def test_damage_that_the_journal_can_mend_is_mended(folder: Path) -> None:
         assert numbers(store) == list(range(8))
 
 
+def test_damage_that_the_journal_can_mend_only_in_part_is_damage(folder: Path) -> None:
+    store = open_small(folder)
+    record(store, *range(5))
+    store.compact()  # from here on the journal holds the events after these only
+    record(store, *range(5, 8))
+    crash(store)
+    log = newest_log(folder)
+    whole = log.read_bytes()
+    log.write_bytes(whole.replace(b'"n":2', b'"n":9'))
+    with pytest.raises(StoreDamaged, match=f"{log}, line 3"):
+        open_small(folder)
+    log.write_bytes(whole.replace(b'"n":6', b'"n":9'))
+    with open_small(folder) as store:
+        assert numbers(store) == list(range(8))
+
+
 def test_damage_that_nobody_can_mend_stops_with_the_way_back(folder: Path) -> None:
     with open_small(folder) as store:
         record(store, *range(8))
