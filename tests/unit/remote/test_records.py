@@ -18,8 +18,6 @@ HEAD = f"\n{MARK}\n".encode()
 fields = st.text(
     alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30
 )
-    alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30
-)
 KINDS = (
     *("host", "missing", "zip", "attempt", "external", "external_result", "launched", "refused"),
     *("cancelled", "discarded", "released", "cleaned", "file", "collected", "prepared", "trouble"),
