@@ -266,6 +266,7 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
         doorbell.close()
         lines.close()
         store.close()
+        lock.release()
 
 
 def _upkeep(
@@ -360,6 +361,7 @@ def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
     finally:
         lines.close()
         store.close()
+        lock.release()
 
 
 class Visitor:

@@ -14,6 +14,7 @@ from typing import Any
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.ports import Arrival
 from hopper.dispatch.reconcile import Desk
+from hopper.dispatch.takeover import take_over
 from hopper.errors import UsageError
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.event import EventKind
@@ -337,6 +338,12 @@ def _look(desk: Desk, body: dict[str, object]) -> Done:
     return Done(answer={"workers": names}, look_at=frozenset(names), everywhere=not named)
 
 
+def _adopt(desk: Desk, body: dict[str, object]) -> Done:
+    """Take over a job that another dispatcher had launched."""
+    worker = str(body.get("worker"))
+    return Done(answer={"job": take_over(desk, body)}, look_at=frozenset({worker}))
+
+
 def _workers_of(jobs: list[Job]) -> list[str]:
     return [attempt.worker for job in jobs if (attempt := job.open_attempt) is not None]
 
@@ -351,4 +358,5 @@ _ACTS: dict[str, Callable[[Desk, dict[str, object]], Done]] = {
     "pause": _pause,
     "resume": _resume,
     "look": _look,
+    "adopt": _adopt,
 }
