@@ -18,6 +18,7 @@ from hopper.model.ids import new_attempt_id
 from hopper.model.orders import Follow, Launch, Order, Report, Sighting, Target
 from hopper.remote.host import carry_out
 from hopper.remote.transport import Answer
+from tests.conftest import Eventually
 
 SHELLS = ("dash", "bash", "busybox", "mksh")
 """What stands in for ``sh``; busybox runs as one."""
@@ -171,3 +172,47 @@ class ShellWorker:
         """Kill whatever its jobs left."""
         self.transport.broken, self.transport.cut_input = "", None
         carry_out(self.transport, self.order(grace=0, cancels=tuple(self.attempts)))
+
+
+class Following:
+    """Waits for a job of a worker."""
+
+    def __init__(self, worker: ShellWorker, eventually: Eventually) -> None:
+        self.worker, self.eventually = worker, eventually
+
+    def until(self, launch: Launch, *phases: str) -> None:
+        def reached() -> bool:
+            return self.worker.look(launch).phase in phases
+
+        self.eventually(reached, what=f"{launch.attempt} to be {phases}")
+
+    def run(self, script: str, **extra: Any) -> Launch:
+        """Launch a job and wait for its end."""
+        launch = self.worker.job(script, **extra)
+        assert self.worker.launch(launch) == "now"
+        self.until(launch, "ended")
+        return launch
+
+
+def pid_in(path: Path) -> int:
+    """Return the first number in a file, 0 while there is none."""
+    text = path.read_text().split() if path.exists() else []
+    return int(text[0]) if text else 0
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def home(report: Report) -> dict[str, Path]:
+    """Return the files that came home by their names on the worker."""
+    return {item.name: Path(item.path) for item in report.collected}
