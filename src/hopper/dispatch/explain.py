@@ -74,9 +74,8 @@ def _pending(job: Job, situation: Situation) -> Explanation:
         before = "1 job is" if position == 1 else f"{position} jobs are"
         reasons.append(f"{before} before it in the queue.")
     if job.failures:
-        reasons.append(f"It has failed {job.failures} times so far: {job.reason or 'no reason'}.")
-    elif job.reason and job.attempts:
-        reasons.append(f"Its last try: {job.reason}.")
+        times = "once" if job.failures == 1 else f"{job.failures} times"
+        reasons.append(f"It has failed {times} so far: {job.reason or 'no reason'}.")
     return Explanation(
         headline=f"{job.id} waits. {reasons[0]}",
         reasons=tuple(reasons[1:]),
