@@ -1,0 +1,118 @@
+"""``hopper scan``: look at all workers once, and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+
+from hopper import bootstrap
+from hopper.cli.common import (
+    config_of,
+    console,
+    examples,
+    json_option,
+    print_json,
+    size_text,
+    table,
+)
+from hopper.cli.scanning import Found, Seen, orders_for, seen
+from hopper.config.model import HopperConfig
+from hopper.dispatch.book import Book
+from hopper.errors import UsageError
+from hopper.model.worker import Worker
+
+PHASES = {
+    "absent": "no trace",
+    "staged": "arrived, not started",
+    "running": "running",
+    "ended": "ended",
+    "rebooted": "ended by a reboot",
+    "vanished": "gone without an exit code",
+}
+
+
+@click.command(epilog=examples("hopper scan", "hopper scan node1 node2", "hopper scan --json"))
+@click.argument("names", metavar="[WORKER]...", nargs=-1)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
+    """Look at the workers once and show what is there; nothing is changed.
+
+    Exit code 1 when one could not be reached.
+    """
+    config = config_of(ctx)
+    found = _look(config, names)
+    if as_json:
+        print_json([one.document() for one in found])
+    else:
+        _show(found)
+    ctx.exit(int(any(one.error for one in found)))
+
+
+def _look(config: HopperConfig, names: Sequence[str]) -> list[Seen]:
+    with bootstrap.read_state(config) as store:
+        book = Book(store.jobs.values(), store.workers.values(), store.settings)
+    visitor = bootstrap.Visitor(config)
+    try:
+        workers = _chosen(visitor.roster.workers(), names)
+        seconds = config.dispatch.order_timeout.total_seconds()
+        orders = orders_for(workers, book, seconds)
+        out = console(stderr=True)
+        if out.is_terminal:
+            with out.status(f"looking at {len(workers)} workers"):
+                reports = visitor.carry_out(orders, timeout=seconds + 30)
+        else:
+            reports = visitor.carry_out(orders, timeout=seconds + 30)
+        now = datetime.now(UTC)
+        return [seen(worker, reports.get(worker.name), book, now) for worker in workers]
+    finally:
+        visitor.close()
+
+
+def _chosen(workers: Mapping[str, Worker], names: Sequence[str]) -> list[Worker]:
+    unknown = [name for name in names if name not in workers]
+    if unknown:
+        raise UsageError(f"no worker {unknown[0]!r}", way_out="see 'hopper workers list'")
+    return [workers[name] for name in names] if names else list(workers.values())
+
+
+def _show(found: Sequence[Seen]) -> None:
+    table(
+        ("WORKER", "STATE", ">INBOX", ">FREE", ">CLOCK", "REMARK"),
+        [_worker_row(one) for one in found],
+        empty="there are no workers",
+    )
+    items = [(one.worker, item) for one in found for item in one.items]
+    if items:
+        click.echo("")
+        table(
+            ("ON", "JOB", "THERE", ">LOG", "RESULTS"),
+            [_item_row(name, item) for name, item in items],
+            empty="",
+        )
+
+
+def _worker_row(one: Seen) -> tuple[str | Text, ...]:
+    if one.error:
+        return (one.worker, Text("unreachable", style="red"), "-", "-", "-", one.error)
+    state = Text("not set up", style="red") if one.missing else Text("reached", style="green")
+    skew = "-" if one.clock_skew is None else f"{one.clock_skew:+.1f} s"
+    remark = f"missing: {', '.join(one.missing)}" if one.missing else ""
+    zips = f"{one.zips} zip" if one.zips == 1 else f"{one.zips} zips"
+    return (one.worker, state, zips, size_text(one.free_bytes), skew, remark)
+
+
+def _item_row(worker: str, item: Found) -> tuple[str | Text, ...]:
+    there = PHASES.get(item.phase, item.phase)
+    if item.exit_code is not None:
+        there += f", exit code {item.exit_code}"
+    if item.in_inbox:
+        there += ", zip in the Inbox"
+    if item.whose == "nobody":
+        there = "a zip of somebody else's, not adopted yet"
+    results = ", ".join(f"{name} ({size_text(size)})" for name, size in item.results)
+    log = size_text(item.log_bytes) if item.log_bytes else "-"
+    return (worker, item.job or item.name, there, log, results or "-")
