@@ -139,6 +139,10 @@ def _take_in_acts(desk: Desk, report: Report, first: Collection[str]) -> None:
     for attempt_id, verdict, survivors in report.cancelled:
         if verdict == "alive":
             _survivors(desk, report.host, attempt_id, survivors)
+    _take_in_tidying(desk, report)
+
+
+def _take_in_tidying(desk: Desk, report: Report) -> None:
     for attempt_id, verdict in report.discarded:
         if verdict == "dead":
             _discarded(desk, report.host, attempt_id)

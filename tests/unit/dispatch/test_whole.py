@@ -1,0 +1,430 @@
+"""The whole dispatcher over a simulated farm: what becomes of jobs when things go wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from hopper.dispatch.settings import PolicySettings
+from hopper.model.event import EventKind
+from hopper.model.orders import Order
+from hopper.model.states import JobState
+from hopper.model.worker import Worker
+from tests.fakes.farm import Plan
+from tests.fakes.rig import POLICY, Rig, check_moves, spec
+
+DONE, FAILED = JobState.COMPLETED, JobState.FAILED
+
+
+def first_launch(fault: str) -> object:
+    """A fault that hits the first order with a launch only."""
+    hit: list[str] = []
+
+    def choose(order: Order) -> str:
+        if order.launches and not hit:
+            hit.append(order.id)
+            return fault
+        return ""
+
+    return choose
+
+
+def test_a_zip_goes_out_runs_and_comes_home() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    assert rig.ends("a-000001") == [DONE]
+    assert len(rig.farm.starts) == 1
+    assert rig.home.zips["done"] == {"a-000001.zip"}
+    [content] = rig.home.results.values()
+    assert content.startswith(b"a-000001 ")
+    rig.run(lambda: rig.dispatcher.idle)
+    worker = rig.farm.workers[rig.farm.starts[0].worker]
+    assert not worker.outbox
+    assert not worker.sides
+    check_moves(rig.store.told)
+
+
+@pytest.mark.parametrize("fault", ["undelivered", "cut", "lost", "slow"])
+def test_a_broken_launch_starts_once(fault: str) -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.fault = first_launch(fault)  # type: ignore[assignment]
+    assert rig.ends("a-000001") == [DONE]
+    assert len(rig.farm.starts) == 1
+    check_moves(rig.store.told)
+
+
+def test_a_launch_repeated_in_vain_is_not_taken_back() -> None:
+    # The first order arrived and its report was lost; the next ones never arrive.
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=200)
+    seen: list[str] = []
+
+    def fault(order: Order) -> str:
+        if order.launches:
+            seen.append(order.host)
+        if seen and order.host == seen[0]:
+            return "lost" if len(seen) == 1 and order.launches else "undelivered"
+        return ""
+
+    rig.farm.fault = fault
+    rig.seconds(120)
+    assert len(rig.farm.starts) == 1
+    assert rig.state("a-000001") is JobState.SUBMITTED
+    rig.farm.fault = lambda _: ""
+    assert rig.ends("a-000001", within=900) == [DONE]
+    assert len(rig.farm.starts) == 1
+
+
+def test_after_a_restart_an_undelivered_launch_is_not_taken_back() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.run(lambda: rig.farm.starts)
+    rig.start()
+    assert rig.state("a-000001") is JobState.SUBMITTED
+    host = rig.farm.starts[0].worker
+    rig.farm.workers[host].up = False
+    rig.seconds(60)
+    assert rig.state("a-000001") is JobState.SUBMITTED
+    rig.farm.workers[host].up = True
+    assert rig.ends("a-000001", within=900) == [DONE]
+    assert len(rig.farm.starts) == 1
+
+
+def test_a_relaunch_sees_what_runs() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=100)
+    rig.farm.fault = first_launch("lost")  # type: ignore[assignment]
+    rig.run(lambda: rig.farm.starts)
+    rig.run(lambda: rig.state("a-000001") is JobState.RUNNING, within=60)
+
+
+def test_an_idle_worker_out_of_reach_is_tried_again_soon() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.farm.workers["w1"].up = False
+    rig.seconds(30)
+    rig.home.drop("a-000001")
+    rig.seconds(30)
+    rig.farm.workers["w1"].up = True
+    assert rig.ends("a-000001", within=330) == [DONE]
+
+
+def test_an_unreachable_worker_is_backed_off_without_spinning() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=30)
+    rig.run(lambda: rig.farm.starts)
+    rig.farm.workers["w1"].up = False
+    before = len(rig.farm.orders)
+    rig.seconds(1800)
+    assert len(rig.farm.orders) - before < 20
+    assert rig.state("a-000001") in {JobState.SUBMITTED, JobState.RUNNING}
+    rig.farm.workers["w1"].up = True
+    assert rig.ends("a-000001", within=330) == [DONE]
+    assert len(rig.kinds(EventKind.WORKER_UNREACHABLE)) == 1
+
+
+def test_a_worker_that_left_the_inventory_makes_no_spin() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=30)
+    rig.run(lambda: rig.farm.starts)
+    rig.run(lambda: rig.state("a-000001") is JobState.RUNNING)
+    worker = rig.roster.known.pop(rig.farm.starts[0].worker)
+    rig.seconds(60)
+    assert rig.tick() > 0
+    rig.roster.known[worker.name] = worker
+    assert rig.ends("a-000001") == [DONE]
+
+
+def test_a_failure_is_tried_again_and_its_results_are_kept_apart() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001", spec(retries=1))
+    rig.farm.plans["a-000001"] = [Plan(exit_code=3), Plan()]
+    assert rig.ends("a-000001") == [DONE]
+    job = rig.job("a-000001")
+    assert [attempt.exit_code for attempt in job.attempts] == [3, 0]
+    for attempt in job.attempts:
+        [result] = attempt.results
+        assert rig.home.results[result.name] == f"a-000001 {attempt.id}".encode()
+
+
+def test_retries_come_to_an_end() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001", spec(retries=2))
+    rig.farm.plans["a-000001"] = Plan(exit_code=1)
+    assert rig.ends("a-000001") == [FAILED]
+    assert len(rig.farm.starts) == 3
+    assert rig.home.reasons["a-000001"] == "exit code 1"
+
+
+def test_a_repeated_release_takes_no_newer_results() -> None:
+    # The release of the first attempt is confirmed only after the second could have started.
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001", spec(retries=1))
+    rig.farm.plans["a-000001"] = [Plan(exit_code=3), Plan(seconds=3)]
+    rig.farm.fault = lambda order: "lost" if order.releases and rig.clock.monotonic() < 120 else ""
+    assert rig.ends("a-000001", within=900) == [DONE]
+    assert [len(attempt.results) for attempt in rig.job("a-000001").attempts] == [1, 1]
+
+
+def test_a_reboot_ends_the_attempt_and_frees_the_worker() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.home.drop("b-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=1000)
+    rig.run(lambda: rig.farm.starts)
+    rig.farm.reboot("w1")
+    assert rig.ends("a-000001", "b-000001") == [FAILED, DONE]
+    assert rig.job("a-000001").reason == "worker rebooted"
+
+
+def test_a_cancel_ends_a_running_job() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=1000)
+    rig.run(lambda: rig.farm.starts)
+    rig.mailbox.leave(do="cancel", jobs=["a-000001"])
+    assert rig.ends("a-000001", within=60) == [JobState.CANCELLED]
+    assert not any(rig.farm.running(name) for name in rig.farm.workers)
+
+
+def test_a_cancel_before_the_launch_arrives_keeps_it_from_starting() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.fault = first_launch("cut")  # type: ignore[assignment]
+    rig.run(lambda: any(order.launches for order in rig.farm.orders))
+    rig.mailbox.leave(do="cancel", jobs=["a-000001"])
+    assert rig.ends("a-000001") == [JobState.CANCELLED]
+    assert not rig.farm.starts
+
+
+def test_survivors_are_told_once() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=1000, immortal=True)
+    rig.run(lambda: rig.farm.starts)
+    rig.mailbox.leave(do="cancel", jobs=["a-000001"])
+    rig.seconds(120)
+    assert rig.state("a-000001") is JobState.RUNNING
+    assert len(rig.kinds(EventKind.SURVIVORS)) == 1
+
+
+def test_an_abandoned_attempt_is_killed_when_its_worker_comes_back() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = [Plan(seconds=5000), Plan()]
+    rig.run(lambda: rig.farm.starts)
+    first = rig.farm.starts[0]
+    rig.farm.workers[first.worker].up = False
+    rig.seconds(60)
+    rig.mailbox.leave(do="requeue", jobs=["a-000001"], abandon=True)
+    assert rig.ends("a-000001") == [DONE]
+    assert rig.farm.starts[1].worker != first.worker
+    assert rig.farm.running(first.worker)
+    rig.farm.workers[first.worker].up = True
+    rig.run(lambda: not rig.farm.running(first.worker), within=400)
+    assert len(rig.home.results) == 1
+    assert len(rig.farm.starts) == 2
+
+
+def test_an_abandoned_attempt_on_a_worker_that_answers_goes_first() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = [Plan(seconds=5000), Plan()]
+    rig.run(lambda: rig.farm.starts)
+    rig.mailbox.leave(do="requeue", jobs=["a-000001"], abandon=True)
+    assert rig.ends("a-000001") == [DONE]
+    assert rig.farm.most_at_once == {"w1": 1}
+
+
+def test_lost_after_gives_up_by_the_clock() -> None:
+    rig = Rig(policy=replace(POLICY, lost_after=timedelta(minutes=10)))
+    rig.home.drop("a-000001", spec(retries=1))
+    rig.farm.plans["a-000001"] = [Plan(seconds=50_000), Plan()]
+    rig.run(lambda: rig.farm.starts)
+    rig.farm.workers[rig.farm.starts[0].worker].up = False
+    assert rig.ends("a-000001", within=900) == [DONE]
+
+
+def test_an_inbox_that_is_not_mounted_ends_nothing() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=60)
+    rig.run(lambda: rig.farm.starts)
+    rig.run(lambda: rig.state("a-000001") is JobState.RUNNING)
+    rig.farm.workers["w1"].set_up = False
+    rig.seconds(1200)
+    assert rig.state("a-000001") is JobState.RUNNING
+    rig.farm.workers["w1"].set_up = True
+    assert rig.ends("a-000001") == [DONE]
+
+
+def test_an_attempt_without_a_trace_is_given_time_then_fails() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=100)
+    rig.run(lambda: rig.farm.starts)
+    rig.run(lambda: rig.state("a-000001") is JobState.RUNNING)
+    worker = rig.farm.workers["w1"]
+    kept, worker.sides = worker.sides, {}
+    rig.seconds(300)
+    assert rig.state("a-000001") is JobState.SETTLING
+    worker.sides = kept
+    assert rig.ends("a-000001") == [DONE]
+
+    rig.home.drop("b-000001")
+    rig.farm.plans["b-000001"] = Plan(seconds=100)
+    rig.run(lambda: len(rig.farm.starts) == 2)
+    rig.run(lambda: rig.state("b-000001") is JobState.RUNNING)
+    worker.sides = {}
+    assert rig.ends("b-000001", within=1500) == [FAILED]
+    assert "outcome unknown" in rig.job("b-000001").reason
+
+
+def test_what_cannot_be_cleaned_is_not_asked_for_all_the_time() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.farm.workers["w1"].stuck_remains = True
+    rig.home.drop("a-000001")
+    rig.ends("a-000001")
+    before = len(rig.farm.orders)
+    rig.seconds(600)
+    assert len(rig.farm.orders) - before < 4
+    assert rig.dispatcher.idle
+
+
+def test_a_full_disk_at_home_loses_nothing() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.run(lambda: rig.farm.starts)
+    rig.home.full = True
+    rig.seconds(60)
+    rig.home.full = False
+    assert rig.ends("a-000001", within=900) == [DONE]
+    rig.seconds(15)
+    assert rig.home.zips["done"] == {"a-000001.zip"}
+
+
+def test_low_space_at_home_keeps_results_on_the_worker() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = Plan(seconds=30)
+    rig.run(lambda: rig.farm.starts)
+    rig.home.free = 10
+    rig.seconds(60)
+    assert rig.state("a-000001") is JobState.SETTLING
+    assert not rig.home.results
+    rig.home.free = 10**12
+    assert rig.ends("a-000001") == [DONE]
+    assert len(rig.kinds(EventKind.HOME_DISK_LOW)) == 1
+    assert len(rig.kinds(EventKind.HOME_DISK_OK)) == 1
+
+
+def test_a_quarantined_worker_is_tried_again_later() -> None:
+    rig = Rig(workers=[Worker(name="w1")], policy=replace(POLICY, quarantine_after=2))
+    for name in ("a-000001", "b-000001", "c-000001"):
+        rig.home.drop(name)
+    rig.farm.plans["a-000001"] = rig.farm.plans["b-000001"] = Plan(exit_code=1)
+    assert rig.ends("a-000001", "b-000001") == [FAILED, FAILED]
+    rig.seconds(300)
+    assert rig.state("c-000001") is JobState.PENDING
+    assert rig.ends("c-000001", within=600) == [DONE]
+
+
+def test_refused_launches_cost_no_retry_and_end_at_last() -> None:
+    rig = Rig(policy=replace(POLICY, quarantine_after=0, max_refusals=3))
+    for worker in rig.farm.workers.values():
+        worker.refuses = "disk"
+    rig.home.drop("a-000001")
+    assert rig.ends("a-000001") == [FAILED]
+    assert "refused 3 times" in rig.job("a-000001").reason
+    assert not rig.job("a-000001").attempts
+
+
+def test_a_strangers_zip_is_adopted_and_its_results_come_home() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    worker = rig.farm.workers["w1"]
+    worker.zips["theirs"] = ""
+    rig.run(lambda: rig.store.jobs)
+    [job_id] = rig.store.jobs
+    rig.home.drop("b-000001")
+    rig.seconds(60)
+    assert rig.state("b-000001") is JobState.PENDING
+    del worker.zips["theirs"]
+    worker.outbox["theirs.zip"] = b"theirs"
+    assert rig.ends(job_id, "b-000001") == [DONE, DONE]
+    assert b"theirs" in rig.home.results.values()
+    rig.run(lambda: not worker.outbox)
+
+
+def test_a_strangers_zip_that_leaves_nothing_fails_in_the_end() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.farm.workers["w1"].zips["theirs"] = ""
+    rig.run(lambda: rig.store.jobs)
+    [job_id] = rig.store.jobs
+    rig.farm.workers["w1"].zips.clear()
+    assert rig.ends(job_id, within=1200) == [FAILED]
+
+
+def test_a_zip_taken_away_fails_its_job_before_it_goes_anywhere() -> None:
+    rig = Rig()
+    rig.farm.workers["w1"].up = rig.farm.workers["w2"].up = False
+    rig.home.drop("a-000001")
+    rig.run(lambda: rig.store.jobs)
+    rig.home.zips["queue"].clear()
+    for worker in rig.farm.workers.values():
+        worker.up = True
+    assert rig.ends("a-000001") == [FAILED]
+    assert not rig.farm.starts
+    check_moves(rig.store.told)
+
+
+def test_a_time_limit_is_kept() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001", spec(time_limit=30))
+    rig.farm.plans["a-000001"] = Plan(seconds=1000)
+    assert rig.ends("a-000001") == [FAILED]
+    assert rig.job("a-000001").reason == "ran into its time limit"
+
+
+def test_large_zips_and_results_hold_no_one_up() -> None:
+    rig = Rig(
+        workers=[Worker(name="w1", slots=2)],
+        policy=replace(POLICY, bulk_limit=20),
+        orders=replace(Rig().orders, bulk_limit=20),
+    )
+    rig.home.drop("large-00001", size=1000)
+    rig.home.drop("small-00001", size=10)
+    assert rig.ends("large-00001", "small-00001") == [DONE, DONE]
+    assert any(order.deadline is None and order.launches for order in rig.farm.orders)
+    assert any(order.deadline is None and not order.launches for order in rig.farm.orders)
+    assert not rig.farm.collisions
+
+
+def test_jobs_come_after_others() -> None:
+    rig = Rig()
+    rig.home.drop("a-000001", spec("a"))
+    rig.home.drop("b-000001", spec("b", after=("a-000001",)))
+    rig.home.drop("c-000001", spec("c", after=("b-000001",)))
+    rig.farm.plans["b-000001"] = Plan(exit_code=1)
+    ends = rig.ends("a-000001", "b-000001", "c-000001")
+    assert ends == [DONE, FAILED, JobState.DEP_FAILED]
+    assert rig.farm.starts[1].at > rig.farm.starts[0].at
+
+
+def test_upkeep_does_not_wait_for_ever() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.farm.fault = lambda _: "cut"
+    rig.home.drop("a-000001")
+    for _ in range(700):
+        rig.tick()
+        rig.clock.advance(1)
+    assert rig.upkeeps >= 2
+
+
+def test_policy_settings_are_sound() -> None:
+    assert PolicySettings().grace > timedelta(0)
