@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode
 
 from hopper.errors import ConfigError, HopperError, UsageError
 
@@ -47,8 +48,17 @@ def remove_worker(path: Path, name: str) -> None:
             raise _no_host(path, name)
         for hosts in places:
             del hosts[name]
+        _empty_to_nothing(document)
 
-    _edit(path, edit, f"take the line of {name} out")
+    by_hand = f"take the line of {name} out"
+    try:
+        text = without_host(_read(path, by_hand, create=False), name)
+    except YAMLError:
+        text = None  # the other way says what is wrong with it
+    if text is None:
+        _edit(path, edit, by_hand)
+    else:
+        _write(path, text)
 
 
 def set_var(path: Path, host: str, key: str, value: Any) -> None:
@@ -78,6 +88,67 @@ def _no_host(path: Path, name: str) -> UsageError:
         way_out="a range or a pattern of hosts has to be edited by hand; "
         "see 'hopper workers list' for the names",
     )
+
+
+# --- the text
+
+
+def without_host(text: str, name: str) -> str | None:
+    """Return an inventory's text without the lines of a host, all other lines as they were.
+
+    None where that is not possible: the host is not there, or not in lines of its own.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    root = yaml.compose(text)
+    lines = text.splitlines(keepends=True)
+    keys = list(_host_keys(root, name))
+    for key, value in sorted(keys, key=lambda pair: -int(pair[0].start_mark.line)):
+        # A block ends where the next thing begins, a {} where it is closed.
+        last = value.end_mark.line + bool(getattr(value, "flow_style", False))
+        first, end = key.start_mark.line, max(last, key.start_mark.line + 1)
+        while end > first + 1 and lines[end - 1].strip()[:1] in {"", "#"}:
+            end -= 1
+        del lines[first:end]
+    shorter = "".join(lines)
+    try:
+        return shorter if keys and _same_but(text, shorter, name) else None
+    except YAMLError:
+        return None
+
+
+def _host_keys(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the key and value nodes of a host in all groups below a mapping of groups."""
+    for group in _mapping(node).values():
+        parts = _mapping(group)
+        hosts = parts.get("hosts")
+        pairs = hosts.value if isinstance(hosts, MappingNode) else []
+        yield from ((key, value) for key, value in pairs if key.value == name)
+        yield from _host_keys(parts.get("children"), name)
+
+
+def _mapping(node: Any) -> dict[Any, Any]:
+    if not isinstance(node, MappingNode):
+        return {}
+    return {key.value: value for key, value in node.value if isinstance(key.value, str)}
+
+
+def _same_but(text: str, shorter: str, name: str) -> bool:
+    """Tell whether two inventories say the same, but for the host of that name."""
+    before, after = (YAML().load(content) for content in (text, shorter))
+    for hosts in _places(before, name):
+        del hosts[name]
+    for document in (before, after):
+        _empty_to_nothing(document)
+    return bool(before == after)
+
+
+def _empty_to_nothing(groups: Any) -> None:
+    """Leave nothing, and no braces, where the last host has gone."""
+    for group in groups.values() if isinstance(groups, dict) else ():
+        if isinstance(group, dict):
+            if "hosts" in group and not group["hosts"]:
+                group["hosts"] = None
+            _empty_to_nothing(group.get("children"))
 
 
 # --- the document

@@ -95,6 +95,34 @@ def test_a_worker_leaves_every_group(inventory: Path) -> None:
         remove_worker(inventory, "w1")
 
 
+@pytest.mark.parametrize(
+    "entry",
+    ["w2:\n", "w2: {a: 1}\n", "w2: {a: 1,\n       b: 2}\n", "w2:\n      a: 1\n      b: [x]\n"],
+)
+def test_only_the_lines_of_a_removed_worker_go(inventory: Path, entry: str) -> None:
+    text = "hopper_workers:\n  hosts:\n    # mine\n    w1: {}\n    {}    # w9: none\n    w3:\n"
+    inventory.write_text(text.replace("{}    #", entry + "    #"))
+    remove_worker(inventory, "w2")
+    assert inventory.read_text() == text.replace("    {}    #", "    #")
+
+
+def test_the_last_worker_leaves_its_group_and_the_comments(inventory: Path) -> None:
+    inventory.write_text("workers:\n  hosts:\n    # mine\n    w1:\n      a: 1\n    # w2:\n")
+    remove_worker(inventory, "w1")
+    assert inventory.read_text() == "workers:\n  hosts:\n    # mine\n    # w2:\n"
+    add_worker(inventory, "w3", {}, group="workers")
+    assert list(yaml.safe_load(inventory.read_text())["workers"]["hosts"]) == ["w3"]
+    assert comments(inventory) == [" mine", " w2:"]
+
+
+def test_a_worker_among_others_on_one_line_is_removed(inventory: Path) -> None:
+    inventory.write_text("workers: {hosts: {w1: {a: 1}, w2: {}}}  # all\n")
+    remove_worker(inventory, "w1")
+    assert yaml.safe_load(inventory.read_text()) == {"workers": {"hosts": {"w2": {}}}}
+    remove_worker(inventory, "w2")
+    assert yaml.safe_load(inventory.read_text()) == {"workers": {"hosts": None}}
+
+
 def test_a_variable_is_set_changed_and_removed(inventory: Path) -> None:
     before = comments(inventory)
     set_var(inventory, "w1", "hopper_drained", True)
