@@ -364,6 +364,15 @@ def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
         lock.release()
 
 
+def login_words(config: HopperConfig, worker: str) -> list[str]:
+    """Return the local command by which a worker is reached; empty when it is this machine."""
+    from hopper.ansible import terminal
+
+    sources = read_inventory(config).sources
+    settings = replace(ansible_settings(config), inventory=sources.paths)
+    return terminal.login_words(settings, worker, config.paths.db / "looks")
+
+
 class Visitor:
     """Talks to workers beside the dispatcher, to look only: for scan, logs and checks."""
 

@@ -117,6 +117,26 @@ class AnsibleTransport:
             raise TransportError(str(error)) from error
         return Answer(code=code, stdout=stdout, stderr=stderr)
 
+    def login_words(self) -> list[str]:
+        """Return the local command that runs another on the host, on a terminal.
+
+        Its last word is the address; empty for a host that is this machine.
+        """
+        connection = self._connection
+        if connection._load_name.rsplit(".", 1)[-1] == "local":
+            return []
+        if not self._ssh:
+            raise TransportError(f"there is no terminal over {connection._load_name}")
+        address = str(connection.get_option("host"))
+        connection.host = address
+        executable = connection.get_option("ssh_executable")
+        words = [
+            word.decode() if isinstance(word, bytes) else word
+            for word in connection._build_command(executable, "ssh", "-t", address)
+        ]
+        # A password came through a pipe that nobody else has: ssh is to ask for it.
+        return words[2:] if words[0] == "sshpass" else words
+
     def put(self, local: Path, remote: str) -> None:
         """Copy a file to the host in the transfer mode of the config."""
         if self._ssh and self._mode == "rsync":
