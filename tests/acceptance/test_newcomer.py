@@ -38,6 +38,12 @@ class Person:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 
+    def forget_connections(self) -> None:
+        """Use none of the ssh connections that are open."""
+        self.environment["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(
+            dir=self.environment["XDG_RUNTIME_DIR"]
+        )
+
     def hopper(self, *arguments: str, code: int = 0) -> str:
         """Run a hopper command and return what it printed."""
         done = subprocess.run(
@@ -177,6 +183,7 @@ def test_from_init_to_a_result_on_an_ssh_worker(farm: Farm, person: Person) -> N
     # Another machine, of which the key is not known: neither check nor dispatch trusts it.
     person.hopper("workers", "add", "gpu2", *address(second, farm), "--yes")
     (person.folder / "known_hosts").write_text("")
+    person.forget_connections()
     looks = person.json("workers", "check", code=1)
     assert all("key" in look["unreachable"].lower() for look in looks), looks
 
