@@ -107,6 +107,9 @@ class AnsibleTransport:
 
     def exec(self, command: str, stdin: bytes = b"") -> Answer:
         """Run a command line in the host's login shell."""
+        if self._ssh and not stdin:
+            # Ansible would leave ssh's own input open, and a command that reads it would wait.
+            command = f"{call('sh', ['-c', command])} </dev/null"
         try:
             code, stdout, stderr = self._connection.exec_command(
                 command, in_data=stdin, sudoable=False
