@@ -25,7 +25,7 @@ from hopper.model.orders import Order, Report
 from hopper.model.worker import Worker
 from hopper.store.errors import LockHeld
 from hopper.store.lock import Holder, StateLock, holder
-from hopper.store.mailbox import Command, Doorbell, Mailbox, ask
+from hopper.store.mailbox import ANSWER_SECONDS, Command, Doorbell, Mailbox, ask
 from hopper.store.state import StateStore
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ RUNS = "runs"
 DISPATCH_COMMAND = "hopper dispatch"
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another short command to let go of the state folder."""
+
+
+JOB_SECONDS = 0.01
+"""What a command may take the dispatcher for each job that it names."""
 
 
 class SystemClock:
@@ -305,7 +309,7 @@ def command(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, ob
     """Have a change of the state made: by the dispatcher when one runs, else here.
 
     Raises UsageError or HopperError with the refusal, NoAnswer when a dispatcher holds the
-    state and does not answer within 10 s.
+    state and does not answer within 10 s (and some more for many jobs).
     """
     folder = config.paths.db
     deadline = time.monotonic() + LOCK_PATIENCE
@@ -315,9 +319,15 @@ def command(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, ob
         except LockHeld:
             held = holder(folder)
             if held is not None and held.command == DISPATCH_COMMAND:
-                return _checked(ask(folder, body))
+                return _checked(ask(folder, body, timeout=_answer_patience(body)))
             if time.monotonic() > deadline:
                 raise
+
+
+def _answer_patience(body: Mapping[str, object]) -> float:
+    """Return the seconds that an answer may take: each job may be a file to move."""
+    jobs = body.get("jobs")
+    return ANSWER_SECONDS + (JOB_SECONDS * len(jobs) if isinstance(jobs, list) else 0.0)
 
 
 def _checked(answer: Mapping[str, object]) -> Mapping[str, object]:

@@ -66,7 +66,10 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
     epilog="Examples:\n\n\b\n  hopper init\n  hopper dispatch\n  hopper submit job.zip\n"
-    "  hopper status --watch",
+    "  hopper status --watch\n\n"
+    "Your shell completes commands and job ids after\n\n\b\n"
+    '  eval "$(_HOPPER_COMPLETE=bash_source hopper)"\n'
+    "\nwith zsh_source for zsh; for fish: _HOPPER_COMPLETE=fish_source hopper | source",
 )
 @click.option(
     "--config",
