@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,7 +127,9 @@ class Lab:
         """Put a zip into the queue folder, as a person would, but visible only when whole."""
         path = self.make(name, script, spec=spec, size=size)
         os.utime(path, (time.time() - 60, time.time() - 60))
-        path.rename(self.state / "queue" / path.name)
+        hidden = self.state / "queue" / f".{path.name}"
+        shutil.move(path, hidden)
+        hidden.rename(hidden.with_name(path.name))
 
     def make(
         self, name: str, script: str, *, spec: Mapping[str, Any] | None = None, size: int = 0
@@ -158,7 +161,7 @@ class Lab:
     def wait_for_all(self, *states: str, within: float = SECONDS) -> None:
         """Wait until all jobs are in one of the states."""
         self.eventually(
-            lambda: all(job["state"] in states for job in self.jobs().values()),
+            lambda: (jobs := self.jobs()) and all(j["state"] in states for j in jobs.values()),
             within=within,
             what=f"all {states}",
         )

@@ -131,6 +131,7 @@ def test_a_worker_that_dies_takes_its_jobs_along_and_they_are_tried_again(
     lab.drop("tried", UNTIL_GO, spec={"retries": 1})
     lab.drop("once", UNTIL_GO)
     with lab.dispatching():
+        lab.eventually(lambda: len(lab.jobs()) == 2, what="both are known")
         lab.wait_for_all("running")
         workers = {job["name"]: job["worker"] for job in lab.jobs().values()}
         for worker in workers.values():
@@ -199,7 +200,7 @@ def test_a_full_disk_at_home_stops_nothing_for_good(tiny_home: Lab) -> None:
     for number in range(4):
         lab.drop(f"job{number}", UNTIL_GO)
     with lab.dispatching() as dispatcher:
-        lab.eventually(lambda: lab.jobs(), what="the jobs are known")
+        lab.eventually(lambda: len(lab.jobs()) == 4, what="the jobs are known")
         lab.wait_for_all("running")
         filler = lab.state / "filler"
         with filler.open("wb") as file:
@@ -244,13 +245,14 @@ def test_kill_9_of_the_dispatcher_and_a_start_lose_nothing(faulty_lab: Lab) -> N
     ("script", "state", "reason"),
     [
         ("kill -9 $$\n", "failed", "exit code 137"),
-        ("kill -9 $PPID; sleep 1\n", "failed", "no exit code"),
+        ("kill -9 $PPID; sleep 1\n", "failed", "exit code 137"),
+        ("read -r s </proc/$PPID/stat; set -- $s; kill -9 $4; exit 0\n", "failed", "no exit code"),
         ("kill -9 0\n", "failed", "exit code 137"),
         ("(setsid sleep 600 &) ; exit 0\n", "completed", ""),
         (":\n", "completed", ""),
         ("rm -rf ../../.hopper/*/results* ; echo x > ../../nonsense.zip; exit 0\n", "completed", ""),
     ],
-    ids=["own shell", "launcher", "own group", "forks and leaves", "no result", "litters"],
+    ids=["own shell", "parent", "launcher", "own group", "forks and leaves", "no result", "litters"],
 )
 def test_wicked_jobs_end_and_leave_nothing_running(
     lab: Lab, script: str, state: str, reason: str

@@ -29,6 +29,8 @@ from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
 from hopper.model.worker import Worker, WorkerRecord
 
+DISK_KNOWN = timedelta(seconds=60)
+"""How long a worker's free space counts as known; after that a launch finds out."""
 LIMIT_MARGIN = timedelta(seconds=60)
 """What the worker's own watch over the time limit gets before we step in."""
 
@@ -149,11 +151,20 @@ class _Room:
     worker: Worker
     order: int
     free: list[int]
+    disk: int | None
+    """Bytes free there, where that was seen just now."""
 
-    @property
-    def preference(self) -> tuple[int, int, int, int]:
-        """Least special first, then most free, then the inventory's order."""
-        return (self.worker.gpus, len(self.worker.tags), -len(self.free), self.order)
+    def suits(self, job: Job) -> bool:
+        """Return True when the job fits a free slot, and its files the disk."""
+        needs = job.zip_size + job.unpacked_size
+        return (self.disk is None or needs <= self.disk) and any(
+            fits(job, self.worker, slot) for slot in self.free
+        )
+
+    def preference(self, job: Job) -> tuple[bool, int, int, int, int]:
+        """Not where it was refused last; least special, then most free, then inventory order."""
+        refused = job.refused_by == self.worker.name
+        return (refused, self.worker.gpus, len(self.worker.tags), -len(self.free), self.order)
 
 
 def _rooms(snapshot: Snapshot, now: datetime) -> list[_Room]:
@@ -171,7 +182,10 @@ def _rooms(snapshot: Snapshot, now: datetime) -> list[_Room]:
         # Two can claim one slot when an external zip lies there: never more than there are.
         free = free[: max(0, worker.slots - len(taken))]
         if free:
-            rooms.append(_Room(worker=worker, order=order, free=free))
+            seen = record.last_contact
+            fresh = seen is not None and now - seen < DISK_KNOWN
+            disk = record.free_bytes if fresh else None
+            rooms.append(_Room(worker=worker, order=order, free=free, disk=disk))
     return rooms
 
 
@@ -192,7 +206,7 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         avoided = untidy_at(job)
         room = _best_room(job, [room for room in rooms if room.worker.name not in avoided])
         if room is None:
-            if not avoided:
+            if not avoided and not any(room.disk is not None for room in rooms):
                 hopeless.add(wanted)
             continue
         slot = next(slot for slot in room.free if fits(job, room.worker, slot))
@@ -224,8 +238,8 @@ def _may_start(job: Job, book: Book, now: datetime) -> bool:
 
 
 def _best_room(job: Job, rooms: Iterable[_Room]) -> _Room | None:
-    fitting = [room for room in rooms if any(fits(job, room.worker, slot) for slot in room.free)]
-    return min(fitting, key=lambda room: room.preference, default=None)
+    fitting = [room for room in rooms if room.suits(job)]
+    return min(fitting, key=lambda room: room.preference(job), default=None)
 
 
 # --- visits

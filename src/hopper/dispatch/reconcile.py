@@ -225,8 +225,11 @@ def _refused(desk: Desk, worker: str, result: LaunchResult, first: Collection[st
         return
     refusals = job.refusals + 1
     wait = REFUSAL_BACK_OFF.wait(refusals)
-    job = replace(job, refusals=refusals, not_before=desk.now + wait)
+    job = replace(job, refusals=refusals, refused_by=worker, not_before=desk.now + wait)
     desk.put(job)
+    if result.why == "disk":
+        # No fault of the job's: it waits for room, however long that takes.
+        return
     _count_failure(desk, worker, job_id)
     if refusals >= desk.settings.max_refusals:
         desk.move(job, JobState.FAILED, f"refused {refusals} times, last by {job.reason}")
@@ -255,7 +258,7 @@ def _sighted(desk: Desk, report: Report, sighting: Sighting, landed: Landed) -> 
         _update(desk, job, attempt)
         if job.state is JobState.SUBMITTED:
             job = desk.move(desk.job(job.id), JobState.RUNNING)
-            desk.put(replace(job, refusals=0))
+            desk.put(replace(job, refusals=0, refused_by=""))
         return
     _over(desk, job, attempt, sighting, landed)
 

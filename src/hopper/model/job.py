@@ -73,6 +73,8 @@ class Job:
     """Attempts since the last requeue that count against ``spec.retries``."""
     refusals: int = 0
     """Launches in a row that a worker refused; they cost no retry."""
+    refused_by: str = ""
+    """The worker that refused last; others are tried first."""
 
     @property
     def name(self) -> str:
