@@ -126,7 +126,7 @@ class Farm:
         self.workers = {name: FakeWorker(name=name) for name in names}
         self.plans: dict[str, Plan | list[Plan]] = {}
         """By job id, or its slug: one for all attempts, or one for each, the last for more."""
-        self.fault: Fault = lambda order: ""
+        self.fault: Fault = lambda _: ""
         self.starts: list[Start] = []
         self.orders: list[Order] = []
         self.most_at_once: dict[str, int] = dict.fromkeys(names, 0)
@@ -455,7 +455,7 @@ class FakeFleet:
         arrived, self.arrived = self.arrived, []
         return arrived
 
-    def close(self, patience: float) -> None:
+    def close(self, patience: float) -> None:  # noqa: ARG002 - the port's own name
         self.closed = True
 
 

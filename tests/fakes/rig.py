@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import Home, Mailbox, OrderSettings, Store
@@ -75,7 +75,7 @@ class Rig:
         self.dispatcher.start()
         return self.dispatcher
 
-    def _upkeep(self, _: object) -> Sequence[str]:
+    def _upkeep(self, now: datetime) -> Sequence[str]:  # noqa: ARG002 - the port's own name
         self.upkeeps += 1
         return self.problems
 

@@ -29,6 +29,7 @@ from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
 from hopper.model.worker import Worker, WorkerRecord
 
+_ENDLESS = 1 << 62
 DISK_KNOWN = timedelta(seconds=60)
 """How long a worker's free space counts as known; after that a launch finds out."""
 LIMIT_MARGIN = timedelta(seconds=60)
@@ -98,6 +99,11 @@ def fits(job: Job, worker: Worker, slot: int) -> bool:
     return wanted.tags <= worker.tags and wanted.gpus <= len(worker.slot_gpus(slot))
 
 
+def room_needed(job: Job) -> int:
+    """Return the bytes that a job's files take on a worker."""
+    return job.zip_size + job.unpacked_size
+
+
 def _verdicts(snapshot: Snapshot, now: datetime) -> Iterator[Decision]:
     settings = snapshot.settings
     for worker, jobs in snapshot.book.placed.items():
@@ -156,10 +162,11 @@ class _Room:
 
     def suits(self, job: Job) -> bool:
         """Return True when the job fits a free slot, and its files the disk."""
-        needs = job.zip_size + job.unpacked_size
-        return (self.disk is None or needs <= self.disk) and any(
-            fits(job, self.worker, slot) for slot in self.free
-        )
+        return (self.disk is None or room_needed(job) <= self.disk) and self.takes(job)
+
+    def takes(self, job: Job) -> bool:
+        """Return True when the job fits a free slot."""
+        return any(fits(job, self.worker, slot) for slot in self.free)
 
     def preference(self, job: Job) -> tuple[bool, int, int, int, int]:
         """Not where it was refused last; least special, then most free, then inventory order."""
@@ -195,19 +202,20 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
     budget = len(book.pending)
     if settings.max_concurrent is not None:
         budget = settings.max_concurrent - book.placed_count
-    hopeless: set[tuple[frozenset[str], int]] = set()
+    # The bytes from which on there is no room, by what else is wanted.
+    hopeless: dict[tuple[frozenset[str], int], int] = {}
     for _, _, job_id in book.pending:
         if not rooms or budget <= 0:
             return
         job = book.jobs[job_id]
         wanted = (job.spec.requirements.tags, job.spec.requirements.gpus)
-        if wanted in hopeless or not _may_start(job, book, now):
+        if room_needed(job) >= hopeless.get(wanted, _ENDLESS) or not _may_start(job, book, now):
             continue
         avoided = untidy_at(job)
         room = _best_room(job, [room for room in rooms if room.worker.name not in avoided])
         if room is None:
-            if not avoided and not any(room.disk is not None for room in rooms):
-                hopeless.add(wanted)
+            if not avoided:
+                hopeless[wanted] = room_needed(job) if _any_fits(job, rooms) else 0
             continue
         slot = next(slot for slot in room.free if fits(job, room.worker, slot))
         room.free.remove(slot)
@@ -235,6 +243,10 @@ def _may_start(job: Job, book: Book, now: datetime) -> bool:
     if job.not_before is not None and now < job.not_before:
         return False
     return not job.spec.after or readiness(job, book.jobs)[0] is Readiness.READY
+
+
+def _any_fits(job: Job, rooms: Iterable[_Room]) -> bool:
+    return any(room.takes(job) for room in rooms)
 
 
 def _best_room(job: Job, rooms: Iterable[_Room]) -> _Room | None:

@@ -338,11 +338,21 @@ def test_a_quarantined_worker_is_tried_again_later() -> None:
 def test_refused_launches_cost_no_retry_and_end_at_last() -> None:
     rig = Rig(policy=replace(POLICY, quarantine_after=0, max_refusals=3))
     for worker in rig.farm.workers.values():
-        worker.refuses = "disk"
+        worker.refuses = "torn"
     rig.home.drop("a-000001")
     assert rig.ends("a-000001") == [FAILED]
     assert "refused 3 times" in rig.job("a-000001").reason
     assert not rig.job("a-000001").attempts
+
+
+def test_a_job_waits_for_room_on_a_worker_however_long() -> None:
+    rig = Rig(workers=[Worker(name="w1")], policy=replace(POLICY, max_refusals=2))
+    rig.farm.workers["w1"].refuses = "disk"
+    rig.home.drop("a-000001")
+    rig.seconds(1200)
+    assert rig.state("a-000001") is JobState.PENDING
+    rig.farm.workers["w1"].refuses = ""
+    assert rig.ends("a-000001") == [DONE]
 
 
 def test_a_strangers_zip_is_adopted_and_its_results_come_home() -> None:
@@ -428,3 +438,38 @@ def test_upkeep_does_not_wait_for_ever() -> None:
 
 def test_policy_settings_are_sound() -> None:
     assert PolicySettings().grace > timedelta(0)
+
+
+def test_a_refusal_while_an_earlier_launch_goes_on_takes_nothing_back() -> None:
+    # The worker unpacks, its report is lost, and a stranger's zip takes the room meanwhile.
+    rig = Rig()
+    rig.home.drop("a-000001")
+    rig.farm.fault = first_launch("slow")  # type: ignore[assignment]
+    rig.run(lambda: any(order.launches for order in rig.farm.orders))
+    worker = next(rig.farm.workers[o.host] for o in rig.farm.orders if o.launches)
+    rig.seconds(2)
+    worker.zips["theirs"] = ""
+    rig.run(lambda: rig.farm.starts, within=60)
+    worker.zips.pop("theirs")
+    rig.run(lambda: "a-000001" in rig.store.jobs and rig.state("a-000001") is DONE)
+    assert len(rig.farm.starts) == 1
+
+
+def test_a_repeated_discard_takes_no_newer_results() -> None:
+    rig = Rig(workers=[Worker(name="w1")])
+    rig.home.drop("a-000001")
+    rig.farm.plans["a-000001"] = [Plan(seconds=5000), Plan(seconds=3)]
+    rig.run(lambda: rig.farm.starts)
+    hit: list[str] = []
+
+    def fault(order: Order) -> str:
+        if order.discards and not hit:
+            hit.append(order.id)
+            return "lost"
+        return ""
+
+    rig.farm.fault = fault
+    rig.mailbox.leave(do="requeue", jobs=["a-000001"], abandon=True)
+    assert rig.ends("a-000001") == [DONE]
+    assert hit
+    assert len(rig.job("a-000001").attempts[-1].results) == 1
