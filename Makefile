@@ -51,7 +51,7 @@ bench: $(VENV)/.installed-test collections
 
 clean:
 	rm -rf $(VENV) $(OLDEST) .ansible .coverage .coverage.* .hypothesis .import_linter_cache
-	rm -rf .mypy_cache .pytest_cache .ruff_cache build demo dist htmlcov
+	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist hopper-demo htmlcov
 
 # --- the parts of test
 

@@ -6,6 +6,7 @@ Every host appends its result to a file of the run, so that nothing is read off 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -77,6 +78,8 @@ def look(
         if not found:
             raise HopperError(f"the workers cannot be looked at: {run.said()}")
         why = run.said() if ended else "it did not answer in time"
+        # A host that cannot be reached fails the run, which is nothing to be kept.
+        shutil.rmtree(run_folder, ignore_errors=True)
         return [_look(worker, found.get(worker), why) for worker in workers]
     finally:
         run.remove()

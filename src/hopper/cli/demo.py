@@ -49,7 +49,9 @@ LONGEST_ANSWER = 1000
 )
 @click.pass_context
 def command(ctx: click.Context, *, folder: Path) -> None:
-    """Run three small jobs on two workers on this machine, and show what they computed.
+    """Run three small jobs on this machine, and show their results.
+
+    They go through the real thing: a config, two workers, dispatch, results brought home.
 
     Exit code 1 when a job does not complete.
     """

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, file: Path, as_json: bool) -> None:
-    """Take over from a jobhopper: write hopper.yaml and the inventory, adopt its open jobs.
+    """Take over a jobhopper's config, workers and open jobs.
 
-    Stop the jobhopper first. The files are written beside FILE and never over others; the
-    import may be repeated. JSON: config, inventory, warnings, and jobs with job_id, hopper_id,
-    ok, said.
+    Stop the jobhopper first. Writes hopper.yaml and the inventory beside FILE, never over
+    others; queued jobs become pending, running ones are followed and their results collected.
+    The import may be repeated. JSON: config, inventory, warnings, and jobs with job_id,
+    hopper_id, ok, said.
     """
     from hopper.config.jobhopper import INVENTORY_NAME, convert
     from hopper.takeover import take_over

@@ -43,7 +43,7 @@ STYLES = {
     )
 )
 def command() -> None:
-    """List, add, remove, check, set up, drain and resume workers.
+    """List, add, check, set up, drain and resume workers.
 
     Workers are the hosts of the inventory's group hopper_workers; edits keep its comments.
     """
