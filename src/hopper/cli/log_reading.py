@@ -122,6 +122,9 @@ class LogReading:
             if current is None:
                 return  # taken back: it never started
             path = log_at_home(self._config, self._job(), current)
+            if current.open and path is not None and self._wanted.follow:
+                self._pause(LOOK_EVERY)  # its outcome is being written down
+                continue
             if not current.open or path is not None:
                 self._from_home(current, path)
                 return

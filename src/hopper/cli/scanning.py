@@ -54,7 +54,17 @@ class Seen:
             {**asdict(item), "results": [{"name": n, "bytes": size} for n, size in item.results]}
             for item in self.items
         ]
-        return {**asdict(self), "at": self.at.isoformat(), "items": items}
+        return {
+            "worker": self.worker,
+            "at": self.at.isoformat(),
+            "error": self.error or None,
+            "missing": list(self.missing),
+            "zips": self.zips,
+            "free_bytes": self.free_bytes,
+            "clock_skew_seconds": self.clock_skew,
+            "boot_id": self.boot_id,
+            "items": items,
+        }
 
 
 def orders_for(workers: Iterable[Worker], book: Book, deadline: float) -> list[Order]:

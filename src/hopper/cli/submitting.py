@@ -33,6 +33,10 @@ Stage = Callable[[str, Path, Path | None], contextlib.AbstractContextManager[Non
 """Shows a person that something goes on: what is done, to which file, and its copy if one grows."""
 
 
+_OPTIONS = {"time_limit": "time-limit", "tags": "tag", "results": "result"}
+"""Keys of a job file whose options are called otherwise."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Submission:
     """What is to be queued."""
@@ -75,8 +79,9 @@ def wishes(said: Mapping[str, object]) -> JobFile:
             {key: value for key, value in said.items() if value not in (None, (), {})}
         )
     except ValidationError as error:
-        _, text = problems(error, JobFile)[0]
-        raise UsageError(f"--{text.replace('_', '-', 1)}") from error
+        (place, *_), text = problems(error, JobFile)[0]
+        option = _OPTIONS.get(str(place), str(place))
+        raise UsageError(f"--{option}{text.removeprefix(str(place))}") from error
 
 
 def submit(config: HopperConfig, submission: Submission, stage: Stage) -> list[Queued]:

@@ -252,7 +252,7 @@ def test_nothing_is_queued_when_one_is_bad(desk: Desk, tmp_path: Path) -> None:
         (["--gpus", "-1"], "--gpus"),
         (["--env", "nothing"], "is not K=V"),
         (["--env", "A B=1"], "A B"),
-        (["--result", "../x"], "--results"),
+        (["--result", "../x"], "--result[0]: "),
         (["--time-limit", "soon"], "--time-limit"),
         (["--after", "nobody"], "no job 'nobody'"),
         (["--include", "."], "goes with a command"),
