@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hopper.config.model import HopperConfig
-from hopper.dispatch.ports import Letter, OrderSettings
+from hopper.dispatch.ports import Letter, OrderSettings, Upkeeping
 from hopper.dispatch.settings import BackOff, PolicySettings
 from hopper.errors import ConfigError, HopperError, UsageError
 from hopper.model.event import Event
@@ -149,7 +149,8 @@ def read_inventory(config: HopperConfig) -> Reading:
     if config.workers:
         named = seed_inventory(config.workers, group, folder)
         if settings.inventory:
-            own = {worker.name for worker in read_workers(settings, group, folder)}
+            listed = read_workers(settings, group, folder, may_be_empty=True)
+            own = {worker.name for worker in listed}
             twins = sorted(own & {worker.name for worker in config.workers})
             if twins:
                 raise ConfigError(
@@ -163,9 +164,11 @@ def read_inventory(config: HopperConfig) -> Reading:
             way_out="set 'inventory:', or run 'hopper workers add'",
         )
     workers = read_workers(settings, group, folder)
+    # A script's hosts may change though no file does.
+    version = f"{fingerprint(settings.inventory)} {workers}"
     return Reading(
         workers={worker.name: worker for worker in workers},
-        sources=Sources(paths=settings.inventory, version=fingerprint(settings.inventory)),
+        sources=Sources(paths=settings.inventory, version=version),
     )
 
 
@@ -221,7 +224,7 @@ class Listener:
 
     on_event: Callable[[Event], None]
     on_trouble: Callable[[str], None]
-    after_tick: Callable[[StateStore], None] = lambda store: None
+    after_tick: Callable[[StateStore], None] = lambda _: None
 
 
 def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listener) -> None:
@@ -273,17 +276,13 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
         lock.release()
 
 
-def _upkeep(
-    store: StateStore, home: FilesAtHome, config: HopperConfig
-) -> Callable[[datetime], Collection[str]]:
+def _upkeep(store: StateStore, home: FilesAtHome, config: HopperConfig) -> Upkeeping:
     mailbox = Mailbox(config.paths.db)
 
     def keep_up(now: datetime) -> Collection[str]:
         mailbox.clean(now.timestamp())
         open_attempts = {
-            attempt.id
-            for job in store.jobs.values()
-            if (attempt := job.open_attempt) is not None
+            attempt.id for job in store.jobs.values() if (attempt := job.open_attempt) is not None
         }
         home.purge(open_attempts)
         return store.maintain(now, keep=timedelta(days=config.retention.days)).problems
@@ -363,7 +362,7 @@ def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
                 mailbox=_Box(folder),
                 log=lines,
                 clock=SystemClock(),
-                upkeep=lambda now: (),
+                upkeep=lambda _: (),
             ),
             policy_settings(config),
             order_settings(config),
@@ -389,7 +388,7 @@ class Visitor:
     def __init__(self, config: HopperConfig) -> None:
         from hopper.ansible.sweep import SweepFleet
 
-        self.roster = roster(config, lambda text: None)
+        self.roster = roster(config, lambda _: None)
         settings = sweep_settings(config, None, f"looks/{secrets.token_hex(4)}")
         self._folder = settings.folder
         self._fleet = SweepFleet(replace(settings, linger=3600.0), self.roster.sources)
@@ -412,4 +411,3 @@ class Visitor:
         """Let go of the workers."""
         self._fleet.close(5.0)
         shutil.rmtree(self._folder, ignore_errors=True)
-

@@ -25,7 +25,7 @@ def test_zips_go_out_run_and_come_home(lab: Lab) -> None:
         assert lab.result(f"job{number}", "results/answer.txt") == "42\n"
     lab.check_none_lost_none_twice()
     for worker in lab.farm.workers:
-        left = [p for p in (worker.home / "Inbox").rglob("*") if p.name not in {".hopper"}]
+        left = [p for p in (worker.home / "Inbox").rglob("*") if p.name != ".hopper"]
         assert left == [], f"{worker.name} was not tidied up"
         assert list((worker.home / "Outbox").iterdir()) == []
 
@@ -65,7 +65,7 @@ def test_large_zips_and_results_travel_whole(lab: Lab, mode: str, bulk: bool) ->
 
 def test_a_failed_job_brings_its_results_home_and_is_tried_again(lab: Lab) -> None:
     script = RESULTS + "[ -e $HOME/second ] || { touch $HOME/second; exit 7; }\n"
-    lab.set_up(w2={"hopper_drained": True}, w3={"hopper_drained": True}, w4={"hopper_drained": True})
+    lab.set_up(**{name: {"hopper_drained": True} for name in ("w2", "w3", "w4")})
     lab.drop("again", script, spec={"retries": 1})
     lab.run("dispatch", "--until-idle")
     job = lab.jobs()["again"]
@@ -156,7 +156,7 @@ def test_names_of_any_kind_are_only_names(lab: Lab) -> None:
 def test_a_worker_with_spaces_and_quotes_in_its_paths(lab: Lab) -> None:
     odd = "~/In 'box\" $(touch pwned)"
     lab.set_up(group_vars={}, w1={"hopper_inbox": odd, "hopper_outbox": "~/Out box"})
-    lab.farm.ssh("w1", "mkdir -p \"$HOME/In 'box\\\" \\$(touch pwned)\" \"$HOME/Out box\"")
+    lab.farm.ssh("w1", 'mkdir -p "$HOME/In \'box\\" \\$(touch pwned)" "$HOME/Out box"')
     for number in range(4):
         lab.drop(f"job{number}", PACK)
     lab.run("dispatch", "--until-idle")

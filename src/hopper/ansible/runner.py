@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         ident="run",
         quiet=True,
         json_mode=False,
-        event_handler=lambda event: False,
+        event_handler=lambda _: False,
         cancel_callback=to_be_cancelled,
     )
     return int(result.rc or 0)

@@ -155,9 +155,7 @@ class SweepFleet:
     sweep takes the next orders and the old one ends once its own are reported.
     """
 
-    def __init__(
-        self, settings: SweepSettings, inventory: Callable[[], Sources]
-    ) -> None:
+    def __init__(self, settings: SweepSettings, inventory: Callable[[], Sources]) -> None:
         self._settings = settings
         self._inventory = inventory
         self._sweeps: dict[bool, Sweep] = {}

@@ -54,7 +54,7 @@ class Store(Protocol):
 class Upkeeping(Protocol):
     """What is due of a store's upkeep, done in idle moments."""
 
-    def __call__(self, now: datetime) -> Collection[str]:
+    def __call__(self, now: datetime, /) -> Collection[str]:
         """Do it and return the problems met."""
 
 

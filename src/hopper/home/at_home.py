@@ -15,7 +15,7 @@ from hopper.dispatch.ports import Arrival, Refusal
 from hopper.errors import HopperError, RejectedZip, UsageError
 from hopper.home import results
 from hopper.home.archive import ZipFacts, inspect
-from hopper.home.files import exists, move_new, trouble
+from hopper.home.files import HomeTrouble, MissingZip, exists, move_new, trouble
 from hopper.home.folders import ChangedZip, Dropped, Folders
 from hopper.model.attempt import ResultFile
 from hopper.model.ids import JOB_ID, new_job_id
@@ -41,7 +41,9 @@ class FilesAtHome:
     def arrivals(self, known: Collection[str]) -> Sequence[Arrival | Refusal]:
         """Return the zips that have settled in the queue folder and been looked into."""
         for dropped in self._folders.settled(
-            time.monotonic(), time.time(), known=lambda name: name.removesuffix(".zip") in known
+            time.monotonic(),
+            time.time(),
+            known=lambda name: name.removesuffix(".zip") in known,
         ):
             if dropped.name not in self._looking:
                 look = self._pool.submit(self._look_into, dropped)
@@ -60,7 +62,7 @@ class FilesAtHome:
         try:
             facts = self.inspect(dropped.path)
             spec = self.spec_of(facts, name)
-        except HopperError as error:
+        except RejectedZip as error:
             job_id = new_job_id(name, secrets.choice)
             return Refusal(job_id=job_id, name=name, zip_name="", reason=str(error))
         return arrival(new_job_id(spec.name, secrets.choice), spec, dropped.name, facts)
@@ -69,19 +71,26 @@ class FilesAtHome:
         self, name: str, dropped: Dropped, look: Future[Arrival | Refusal]
     ) -> Arrival | Refusal | None:
         del self._looking[name]
-        arrived = look.result()
         try:
+            arrived = look.result()
             if isinstance(arrived, Refusal):
                 moved = self._folders.reject(dropped, arrived.reason)
                 return replace(arrived, zip_name=moved.name)
             self._folders.claim(dropped, arrived.zip_name)
         except ChangedZip:
             return None
+        except (HomeTrouble, MissingZip):
+            # Taken away while it was looked into; what is there will settle anew.
+            if exists(dropped.path):
+                raise
+            return None
         return arrived
 
     def inspect(self, path: Path) -> ZipFacts:
         """Look into a zip; RejectedZip where it is not fit to be sent."""
-        return inspect(path, self._config.zips, needs_run_job=self._config.dispatch.launch.needs_run_job)
+        return inspect(
+            path, self._config.zips, needs_run_job=self._config.dispatch.launch.needs_run_job
+        )
 
     def spec_of(self, facts: ZipFacts, name: str) -> JobSpec:
         """Return what a zip says of its job; RejectedZip where it says it wrongly."""
@@ -160,6 +169,7 @@ class FilesAtHome:
     def purge(self, keep: Collection[str]) -> None:
         """Remove what came in for attempts that are over."""
         results.purge_incoming(self._config.paths.inbox, keep)
+        self._folders.purge_leftovers(time.time())
 
 
 def arrival(job_id: str, spec: JobSpec, source_name: str, facts: ZipFacts) -> Arrival:
@@ -186,4 +196,3 @@ def _home_name(job: Job, remote: str, file: Collected) -> str:
     tail = name.removeprefix(remote)
     clean = "".join(c if c.isprintable() and c != "/" else "_" for c in tail)
     return f"{job.id}{clean}" or f"{job.id}.zip"
-

@@ -292,10 +292,10 @@ class Folders:
     # ------------------------------------------------------------ the disk
 
     def purge_leftovers(self, wall: float) -> None:
-        """Remove the hidden halves of copies that were cut off a day ago or longer."""
+        """Remove the hidden copies that were cut off, or never accepted, a day ago or longer."""
         with trouble("cannot clean up after copies that were cut off"):
             for folder in self._zip_folders():
-                for path in folder.glob(f".*{COPYING}"):
+                for path in (*folder.glob(f".*{COPYING}"), *folder.glob(".*.zip")):
                     facts = status(path)
                     if facts is not None and wall - facts.st_ctime > LEFT_OVER:
                         path.unlink(missing_ok=True)
