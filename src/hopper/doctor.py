@@ -18,7 +18,6 @@ from hopper.config.model import HopperConfig, TransferMode
 from hopper.errors import HopperError, UsageError
 from hopper.model.worker import Worker
 from hopper.store.check import check as check_store
-from hopper.store.lock import holder
 
 LOOKS = "looks"
 """The folder in ``paths.db`` of the runs that look at workers."""
@@ -30,6 +29,7 @@ _ADVICE = (
     ("REMOTE HOST IDENTIFICATION", "its host key has changed: see 'ssh-keygen -R'"),
     ("Permission denied", "put your public key there: ssh-copy-id"),
     ("Could not resolve", "mend ansible_host in the inventory"),
+    ("No route", "mend ansible_host in the inventory, or the network"),
     ("refused", "is sshd running there, on that port?"),
     ("timed out", "is it switched on, and reachable from here?"),
 )
@@ -169,16 +169,16 @@ def _state(config: HopperConfig) -> Iterator[Check]:
         yield make("state", said, finding.way_out)
     if not findings:
         yield good("state", f"{folder} is sound")
-    yield _dispatcher(folder)
+    yield _dispatcher(config)
     if not findings:
         with bootstrap.read_state(config) as store:
             if store.settings.get("paused"):
                 yield warning("paused", "nothing is launched", "'hopper workers resume'")
 
 
-def _dispatcher(folder: Path) -> Check:
-    held = holder(folder)
-    if held is None or held.command != bootstrap.DISPATCH_COMMAND:
+def _dispatcher(config: HopperConfig) -> Check:
+    held = bootstrap.dispatching(config)
+    if held is None:
         return warning("dispatch", "does not run", "'hopper dispatch', or 'hopper service install'")
     return good("dispatch", f"runs, pid {held.pid} on {held.host} since {held.started}")
 

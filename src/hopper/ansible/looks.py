@@ -6,6 +6,7 @@ Every host appends its result to a file of the run, so that nothing is read off 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,8 @@ from hopper.errors import HopperError
 PATIENCE = 60.0
 """Seconds that a look may take, and some more for each host."""
 PATIENCE_A_HOST = 15.0
+_PREAMBLE = re.compile(r'Data could not be sent to remote host ".*?"\. Make sure .*? ssh: ')
+"""What Ansible says before ssh's own words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +101,7 @@ def _look(worker: str, said: Mapping[str, Any] | None, otherwise: str) -> Look:
     if said is None:
         return Look(worker=worker, unreachable=otherwise)
     if said.get("unreachable") or "ready" not in said:
-        text = " ".join(str(said.get("msg", "")).split())
+        text = _PREAMBLE.sub("", " ".join(str(said.get("msg", "")).split()))
         return Look(worker=worker, unreachable=text or otherwise)
     return Look(
         worker=worker,

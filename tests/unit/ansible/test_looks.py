@@ -11,6 +11,10 @@ from hopper.ansible.looks import look
 from hopper.ansible.runs import AnsibleSettings
 from hopper.errors import HopperError
 
+SSH_SAID = (
+    'Data could not be sent to remote host "w2". Make sure this host can be reached over '
+    "ssh: connection\ntimed out"
+)
 FINE = {
     "ready": True,
     "missing": [],
@@ -70,13 +74,13 @@ def test_each_worker_is_told_of_in_the_order_asked(
 ) -> None:
     run = fake(
         monkeypatch,
-        {"host": "w2", "unreachable": True, "msg": "timed\nout"},
+        {"host": "w2", "unreachable": True, "msg": SSH_SAID},
         {"host": "w1", **FINE},
         '{"host": "w3", torn',
     )
     first, second, third = look(SETTINGS, ["w1", "w2", "w3"], tmp_path)
     assert (first.worker, first.ready, first.inbox) == ("w1", True, "/home/a/Inbox")
-    assert (second.ready, second.unreachable) == (False, "timed out")
+    assert (second.ready, second.unreachable) == (False, "connection timed out")
     assert (third.ready, third.unreachable) == (False, "ERROR! something of Ansible's")
     assert run.playbook == "hopper.dispatch.probe"
     assert run.extravars["hopper_hosts"] == ["w1", "w2", "w3"]
