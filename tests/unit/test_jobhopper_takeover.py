@@ -66,6 +66,15 @@ def test_a_queued_job_from_elsewhere_becomes_pending_once(config: HopperConfig) 
     assert path.is_file(), "jobhopper's own files stay"
 
 
+def test_a_job_that_has_gone_on_leaves_no_second_zip(config: HopperConfig) -> None:
+    path = job_zip(config.source.parent / "state/elsewhere/mine.zip")
+    taken = take(config, open_job("queued", path))
+    zip_name = jobs(config)[taken.hopper_id].zip_name
+    (config.paths.queue / zip_name).rename(config.paths.running / zip_name)
+    assert take(config, open_job("queued", path)) == taken
+    assert not list(config.paths.queue.iterdir())
+
+
 @pytest.mark.parametrize("state", ["running", "dispatching"])
 def test_a_launched_job_is_followed_once(config: HopperConfig, state: str) -> None:
     path = job_zip(config.paths.running / f"{SHA}.zip")
