@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from hopper.dispatch.changes import Changes
+from hopper.dispatch.dependencies import Readiness, readiness
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
 
 Rank = tuple[int, datetime, str]
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Book:
@@ -37,8 +39,10 @@ class Book:
         """Jobs of which something ended lies on a worker, by worker and id."""
         self.pending: list[Rank] = []
         """Ranks of the pending jobs that are not held, sorted."""
-        self.dependent: set[str] = set()
-        """Pending jobs that come after others."""
+        self._dependents: dict[str, set[str]] = {}
+        """Pending jobs that come after others, by each of those."""
+        self._doomed: set[str] = set()
+        self._to_judge: set[str] = set()
         for job in jobs:
             self._put(job, add=self.pending.append)
         self.pending.sort()
@@ -78,6 +82,16 @@ class Book:
         """Return what is known of a worker, which may be nothing yet."""
         return self.records.get(worker) or WorkerRecord(name=worker)
 
+    def doomed(self) -> list[str]:
+        """Return the pending jobs that come after one which will not complete, in order of ids."""
+        for job_id in self._to_judge:
+            job = self.jobs.get(job_id)
+            self._doomed.discard(job_id)
+            if job is not None and _is_doomed(job, self.jobs):
+                self._doomed.add(job_id)
+        self._to_judge.clear()
+        return sorted(self._doomed)
+
     def find_attempt(self, worker: str, attempt_id: str) -> tuple[Job, Attempt] | None:
         """Return an attempt that has something on a worker, with its job."""
         for jobs in (self.placed.get(worker, {}), self.untidy.get(worker, {})):
@@ -94,8 +108,11 @@ class Book:
         self.jobs[job.id] = job
         if job.state is JobState.PENDING and not job.held:
             (add or self._insert)(job.rank)
-            if job.spec.after:
-                self.dependent.add(job.id)
+        self._to_judge |= self._dependents.get(job.id, _NOBODY)
+        if _depends(job):
+            self._to_judge.add(job.id)
+            for other in job.spec.after:
+                self._dependents.setdefault(other, set()).add(job.id)
         attempt = job.open_attempt
         if attempt is not None:
             self.placed.setdefault(attempt.worker, {})[job.id] = job
@@ -106,7 +123,11 @@ class Book:
         job = self.jobs.pop(job_id, None)
         if job is None:
             return
-        self.dependent.discard(job_id)
+        self._to_judge |= self._dependents.get(job_id, _NOBODY)
+        if _depends(job):
+            self._to_judge.add(job_id)
+            for other in job.spec.after:
+                self._forget_dependent(other, job_id)
         if job.state is JobState.PENDING and not job.held:
             place = bisect_left(self.pending, job.rank)
             if place < len(self.pending) and self.pending[place] == job.rank:
@@ -116,6 +137,21 @@ class Book:
             _remove(self.placed, attempt.worker, job_id)
         for worker in untidy_workers(job):
             _remove(self.untidy, worker, job_id)
+
+    def _forget_dependent(self, other: str, job_id: str) -> None:
+        dependents = self._dependents.get(other)
+        if dependents is not None:
+            dependents.discard(job_id)
+            if not dependents:
+                del self._dependents[other]
+
+
+def _depends(job: Job) -> bool:
+    return bool(job.spec.after) and job.state is JobState.PENDING and not job.held
+
+
+def _is_doomed(job: Job, jobs: Mapping[str, Job]) -> bool:
+    return _depends(job) and readiness(job, jobs)[0] is Readiness.FAILED
 
 
 def untidy_workers(job: Job) -> set[str]:

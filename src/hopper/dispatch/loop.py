@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -293,9 +293,11 @@ class Dispatcher:
     # --- arrivals
 
     def _ingest(self) -> None:
-        known = self.book.jobs.keys() | {arrival.job_id for arrival in self._arrived}
+        known: Collection[str] = self.book.jobs
+        if self._arrived:
+            known = self.book.jobs.keys() | {arrival.job_id for arrival in self._arrived}
         try:
-            self._arrived += self.ports.home.arrivals(known if self._arrived else self.book.jobs)
+            self._arrived += self.ports.home.arrivals(known)
         except HopperError as error:
             self._trouble_once("queue", str(error))
         if self._arrived:

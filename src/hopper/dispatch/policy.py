@@ -7,7 +7,8 @@ whatever becomes free.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -112,11 +113,10 @@ def _verdicts(snapshot: Snapshot, now: datetime) -> Iterator[Decision]:
             verdict = _placed_verdict(job, record, settings, now)
             if verdict is not None:
                 yield verdict
-    for job_id in sorted(snapshot.book.dependent):
+    for job_id in snapshot.book.doomed():
         job = snapshot.book.jobs[job_id]
-        ready, other = readiness(job, snapshot.book.jobs)
-        if ready is Readiness.FAILED:
-            yield DependencyFailed(job=job, reason=f"{other} did not complete")
+        _, other = readiness(job, snapshot.book.jobs)
+        yield DependencyFailed(job=job, reason=f"{other} did not complete")
     for record in snapshot.book.records.values():
         if record.quarantined_until is not None and now >= record.quarantined_until:
             yield QuarantineOver(worker=record.name)
@@ -168,10 +168,10 @@ class _Room:
         """Return True when the job fits a free slot."""
         return any(fits(job, self.worker, slot) for slot in self.free)
 
-    def preference(self, job: Job) -> tuple[bool, int, int, int, int]:
-        """Not where it was refused last; least special, then most free, then inventory order."""
-        refused = job.refused_by == self.worker.name
-        return (refused, self.worker.gpus, len(self.worker.tags), -len(self.free), self.order)
+    @property
+    def preference(self) -> tuple[int, int, int, int]:
+        """Least special first, then most free, then the inventory's order."""
+        return (self.worker.gpus, len(self.worker.tags), -len(self.free), self.order)
 
 
 def _rooms(snapshot: Snapshot, now: datetime) -> list[_Room]:
@@ -193,7 +193,11 @@ def _rooms(snapshot: Snapshot, now: datetime) -> list[_Room]:
             fresh = seen is not None and now - seen < DISK_KNOWN
             disk = record.free_bytes if fresh else None
             rooms.append(_Room(worker=worker, order=order, free=free, disk=disk))
-    return rooms
+    return sorted(rooms, key=_preference)
+
+
+def _preference(room: _Room) -> tuple[int, int, int, int]:
+    return room.preference
 
 
 def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
@@ -212,17 +216,13 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         if room_needed(job) >= hopeless.get(wanted, _ENDLESS) or not _may_start(job, book, now):
             continue
         avoided = untidy_at(job)
-        room = _best_room(job, [room for room in rooms if room.worker.name not in avoided])
+        room = _best_room(job, rooms, avoided)
         if room is None:
             if not avoided:
                 hopeless[wanted] = room_needed(job) if _any_fits(job, rooms) else 0
             continue
-        slot = next(slot for slot in room.free if fits(job, room.worker, slot))
-        room.free.remove(slot)
-        if not room.free:
-            rooms.remove(room)
         budget -= 1
-        yield Placement(job=job, worker=room.worker.name, slot=slot)
+        yield Placement(job=job, worker=room.worker.name, slot=_take_slot(job, room, rooms))
 
 
 def untidy_at(job: Job) -> frozenset[str]:
@@ -249,9 +249,26 @@ def _any_fits(job: Job, rooms: Iterable[_Room]) -> bool:
     return any(room.takes(job) for room in rooms)
 
 
-def _best_room(job: Job, rooms: Iterable[_Room]) -> _Room | None:
-    fitting = [room for room in rooms if room.suits(job)]
-    return min(fitting, key=lambda room: room.preference(job), default=None)
+def _best_room(job: Job, rooms: Iterable[_Room], avoided: Collection[str]) -> _Room | None:
+    """Return the first of the rooms that suits; that of the worker that refused it, at last."""
+    refused = None
+    for room in rooms:
+        if room.worker.name in avoided or not room.suits(job):
+            continue
+        if room.worker.name != job.refused_by:
+            return room
+        refused = room
+    return refused
+
+
+def _take_slot(job: Job, room: _Room, rooms: list[_Room]) -> int:
+    """Take a slot of the room that fits, and keep the rooms in the order of preference."""
+    slot = next(slot for slot in room.free if fits(job, room.worker, slot))
+    del rooms[bisect_left(rooms, room.preference, key=_preference)]
+    room.free.remove(slot)
+    if room.free:
+        insort(rooms, room, key=_preference)
+    return slot
 
 
 # --- visits
@@ -267,7 +284,8 @@ def _visits(
     for placement in placements:
         placed_now.setdefault(placement.worker, []).append(placement.job.id)
     book = snapshot.book
-    names = {*book.placed, *book.untidy, *placed_now, *snapshot.looks_due}
+    # Of the others, nothing is to be done.
+    names = {*book.untidy, *placed_now, *snapshot.looks_due}
     for worker in snapshot.workers:
         if worker not in names or not reachable(book.record(worker), now):
             continue
