@@ -21,6 +21,8 @@ from hopper.model.states import JobState
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+READABLE = 30
+"""Characters from which on a column is worth wrapping."""
 STATE_STYLES = {
     JobState.PENDING: "yellow",
     JobState.SUBMITTED: "cyan",
@@ -60,9 +62,7 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=False)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, empty: str
-) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, empty: str) -> None:
     """Print a table that fits the terminal; tab-separated lines when piped."""
     rows = list(rows)
     out = console()
@@ -76,22 +76,38 @@ def table(
     out.print(grid(columns, rows))
 
 
-def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+def grid(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, width: int | None = None
+) -> Table:
     """Return a table for a terminal; the last column gives way to the others.
 
-    A name that begins with ``>`` is that of a column set to the right.
+    A name that begins with ``>`` is that of a column set to the right. ``width`` is the
+    terminal's. The last column wraps where that leaves it readable, else it is cut.
     """
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    names = [column.removeprefix(">") for column in columns]
+    taken = [
+        max([len(name), *(row[number].cell_len for row in cells)]) + 2
+        for number, name in enumerate(names)
+    ]
+    room = max(8, (width or console().width) - sum(taken[:-1]))
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
+    for number, name in enumerate(names):
+        last = number == len(names) - 1
         drawn.add_column(
-            column.removeprefix(">"),
-            no_wrap=number < len(columns) - 1,
+            name,
+            no_wrap=not last or room < READABLE,
             overflow="ellipsis",
-            justify="right" if column.startswith(">") else "left",
+            max_width=room if last else None,
+            justify="right" if columns[number].startswith(">") else "left",
         )
-    for row in rows:
-        drawn.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
+    for row in cells:
+        drawn.add_row(*row)
     return drawn
+
+
+def _shown(cell: str | Text) -> Text:
+    return Text(printable(cell)) if isinstance(cell, str) else cell
 
 
 def _plain(cell: str | Text) -> str:

@@ -48,8 +48,8 @@ def wait_for(
 ) -> Waited:
     """Wait until the jobs have ended (one of them with ``one_is_enough``), or time is out."""
     deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
+    _hint(config, ids)
     with bootstrap.read_state(config) as store, _progress(len(ids)) as show:
-        hinted = False
         waiting = list(dict.fromkeys(ids))
         ended: dict[str, Job] = {}
         while True:
@@ -64,15 +64,16 @@ def wait_for(
                 return Waited(ended=tuple(ended.values()), open=tuple(waiting))
             if deadline is not None and time.monotonic() >= deadline:
                 return Waited(ended=tuple(ended.values()), open=tuple(waiting), timed_out=True)
-            if not hinted:
-                hinted = True
-                _hint(config)
             time.sleep(LOOK_EVERY)
             store.refresh()
 
 
-def _hint(config: HopperConfig) -> None:
-    if bootstrap.dispatching(config) is None:
+def _hint(config: HopperConfig, ids: Sequence[str]) -> None:
+    if bootstrap.dispatching(config) is not None:
+        return
+    with bootstrap.read_state(config) as store:
+        jobs = [store.jobs.get(job_id) for job_id in ids]
+    if any(job is not None and not job.state.terminal for job in jobs):
         click.echo("no dispatcher runs; jobs go on when 'hopper dispatch' does", err=True)
 
 
