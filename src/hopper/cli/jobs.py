@@ -118,7 +118,7 @@ def command(
             print_json([job_document(job, _record(job, records)) for job in shown])
             return
         table(
-            ("JOB", "STATE", "WORKER", ">SUBMITTED", ">EXIT", "REASON"),
+            ("JOB", "STATE", "WORKER", ">AGE", "REMARK"),
             [_row(job, _record(job, records)) for job in shown],
             empty="there are no such jobs",
         )
@@ -133,13 +133,11 @@ def _record(job: Job, records: Mapping[str, WorkerRecord]) -> WorkerRecord | Non
 
 def _row(job: Job, record: WorkerRecord | None) -> tuple[str | Text, ...]:
     attempt = job.attempt
-    code = attempt.exit_code if attempt is not None else None
     return (
         job.id,
         state_text(job),
         attempt.worker if attempt is not None else "-",
-        ago(job.submitted_at),
-        "-" if code is None else str(code),
+        ago(job.submitted_at).partition(" ")[0],
         remark(job, record),
     )
 

@@ -140,7 +140,7 @@ def _job_rows(view: Overview, jobs: list[Job]) -> list[Row]:
                 job.id,
                 state_text(job),
                 attempt.worker if attempt is not None else "-",
-                ago(since, view.at),
+                ago(since, view.at).partition(" ")[0],
                 remark(job, record),
             )
         )
@@ -153,7 +153,7 @@ def _worker_row(worker: WorkerView, now: datetime) -> Row:
         worker.name,
         Text(str(worker.standing), style=STANDING_STYLES.get(worker.standing, "red")),
         taken,
-        ago(worker.record.last_contact, now),
+        ago(worker.record.last_contact, now).partition(" ")[0],
         size_text(worker.record.free_bytes),
         _worker_remark(worker, now),
     )

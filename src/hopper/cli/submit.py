@@ -191,7 +191,8 @@ def _watch(progress: Progress, task: TaskID, growing: Path | None, done: threadi
     """Show how much of a file is there, whatever hidden name it has while it is written."""
     while growing is not None and not done.wait(0.2):
         sizes = [0]
-        for part in growing.parent.glob(f".*{growing.name.lstrip('.')}*"):
+        name = growing.name.lstrip(".")
+        for part in (*growing.parent.glob(f".*{name}*"), *growing.parent.glob(".*.packing")):
             with contextlib.suppress(OSError):
                 sizes.append(part.stat().st_size)
         progress.update(task, completed=max(sizes))

@@ -154,7 +154,7 @@ def test_jobs_are_listed_newest_last(busy: Desk) -> None:
     lines = busy.run("jobs").stdout.splitlines()
     assert len(lines) == 8
     assert lines[0].split("\t")[:3] == ["bad-7aaaaa", "failed", "node1"]
-    assert lines[0].split("\t")[4:] == ["3", "exit code 3"]
+    assert lines[0].split("\t")[3:] == ["3d", "exit code 3"]
 
 
 def test_jobs_takes_no_nonsense(desk: Desk) -> None:
