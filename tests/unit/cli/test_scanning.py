@@ -22,7 +22,7 @@ class Visit:
         self.reports: dict[str, Report] = {}
         self.orders: list[Order] = []
         self.closed = False
-        self.names = ("node1", "node2")
+        self.names: tuple[str, ...] = ("node1", "node2")
 
     def __call__(self, config: object) -> Visit:
         del config
