@@ -1,0 +1,421 @@
+"""The policy, from plain values: what must hold of every decision, and each rule by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hopper.dispatch import policy
+from hopper.dispatch.book import Book
+from hopper.dispatch.changes import Changes
+from hopper.dispatch.decisions import (
+    Decision,
+    DependencyFailed,
+    GivenUp,
+    OutOfTime,
+    Placement,
+    QuarantineOver,
+    ResultsMissing,
+    Visit,
+)
+from hopper.dispatch.dependencies import Readiness, readiness
+from hopper.dispatch.policy import Snapshot, decide, fits, may_take_jobs, untidy_at
+from hopper.dispatch.settings import CONTACT_BACK_OFF, PolicySettings
+from hopper.model.attempt import Outcome, Remains
+from hopper.model.job import Job, Origin
+from hopper.model.states import JobState
+from hopper.model.worker import Worker, WorkerRecord
+from tests.unit.dispatch import situations as have
+from tests.unit.dispatch.situations import NOW, attempt, job, later, over, seen
+
+
+def snapshot(
+    jobs: list[Job] | tuple[Job, ...] = (),
+    workers: list[Worker] | None = None,
+    records: list[WorkerRecord] | None = None,
+    **parts: Any,
+) -> Snapshot:
+    workers = [Worker(name="w0")] if workers is None else workers
+    records = [seen(worker.name) for worker in workers] if records is None else records
+    book = Book(jobs, records, parts.pop("stored", None))
+    return Snapshot(book=book, workers={worker.name: worker for worker in workers}, **parts)
+
+
+def placements(decisions: list[Decision]) -> list[Placement]:
+    return [item for item in decisions if isinstance(item, Placement)]
+
+
+def visits(decisions: list[Decision]) -> dict[tuple[str, bool], Visit]:
+    return {(item.worker, item.bulk): item for item in decisions if isinstance(item, Visit)}
+
+
+def any_snapshot(draw: st.DrawFn) -> Snapshot:
+    workers = draw(have.workers())
+    names = [worker.name for worker in workers]
+    lanes = [(name, bulk) for name in names for bulk in (False, True)]
+    return snapshot(
+        draw(have.jobs()),
+        workers,
+        draw(have.records()),
+        settings=PolicySettings(max_concurrent=draw(st.sampled_from([None, 0, 1, 3]))),
+        busy=frozenset(draw(st.sets(st.sampled_from(lanes)))),
+        looks_due=frozenset(draw(st.sets(st.sampled_from(names)))),
+        stored={"paused": draw(st.integers(0, 5)) == 0},
+    )
+
+
+snapshots = st.composite(any_snapshot)
+
+
+def place_all(book: Book, placed: list[Placement]) -> Book:
+    """The book once the placements are recorded."""
+    moved = [
+        replace(
+            item.job.with_attempt(attempt(f"n{number:09}", item.worker, slot=item.slot, number=9)),
+            state=JobState.SUBMITTED,
+        )
+        for number, item in enumerate(placed)
+    ]
+    return Book([*{**book.jobs, **{j.id: j for j in moved}}.values()], book.records.values())
+
+
+# --- what always holds
+
+
+@given(snapshots())
+@settings(max_examples=100)
+def test_no_worker_gets_more_than_its_slots(now: Snapshot) -> None:
+    placed = placements(decide(now, NOW))
+    book = place_all(now.book, placed)
+    before = {name: len(jobs) for name, jobs in now.book.placed.items()}
+    for name, worker in now.workers.items():
+        held = [job.open_attempt for job in book.placed.get(name, {}).values()]
+        assert len(held) <= max(worker.slots, before.get(name, 0))
+        new = Counter(item.slot for item in placed if item.worker == name)
+        old = {a.slot for j in now.book.placed.get(name, {}).values() if (a := j.open_attempt)}
+        assert not old & new.keys()
+        assert all(count == 1 and slot < worker.slots for slot, count in new.items())
+
+
+@given(snapshots())
+@settings(max_examples=100)
+def test_only_fit_workers_get_jobs_that_may_start(now: Snapshot) -> None:
+    placed = placements(decide(now, NOW))
+    limit = now.settings.max_concurrent
+    assert limit is None or not placed or now.book.placed_count + len(placed) <= limit
+    assert not (placed and now.book.paused)
+    assert len({item.job.id for item in placed}) == len(placed)
+    for item in placed:
+        worker, record = now.workers[item.worker], now.book.record(item.worker)
+        assert not worker.drained
+        assert not record.unready
+        assert record.no_contact_since is None
+        assert record.last_contact is not None
+        assert record.quarantined_until is None or record.quarantined_until <= NOW
+        assert (item.worker, False) not in now.busy
+        assert item.job.state is JobState.PENDING
+        assert not item.job.held
+        assert item.job.not_before is None or item.job.not_before <= NOW
+        assert fits(item.job, worker, item.slot)
+        assert item.worker not in untidy_at(item.job)
+        assert record.free_bytes is None or policy.room_needed(item.job) <= record.free_bytes
+        others = [now.book.jobs.get(other) for other in item.job.spec.after]
+        assert all(other and other.state is JobState.COMPLETED for other in others)
+
+
+@given(snapshots())
+@settings(max_examples=100)
+def test_none_overtakes_one_that_would_fit_its_slot(now: Snapshot) -> None:
+    placed = placements(decide(now, NOW))
+    taken = {item.job.id for item in placed}
+    waiting = [job for job in now.book.jobs.values() if job.id not in taken and _may(job, now)]
+    for item in placed:
+        record = now.book.record(item.worker)
+        for other in waiting:
+            assert (
+                other.rank > item.job.rank
+                or not fits(other, now.workers[item.worker], item.slot)
+                or item.worker in untidy_at(other)
+                or (record.free_bytes or 10**12) < policy.room_needed(other)
+            ), (item, other)
+
+
+def _may(job: Job, now: Snapshot) -> bool:
+    ready = readiness(job, now.book.jobs)[0] is Readiness.READY
+    due = job.not_before is None or job.not_before <= NOW
+    return job.state is JobState.PENDING and not job.held and due and ready
+
+
+@given(snapshots())
+@settings(max_examples=100)
+def test_nothing_lies_idle_while_a_job_would_fit(now: Snapshot) -> None:
+    placed = placements(decide(now, NOW))
+    limit = now.settings.max_concurrent
+    if now.book.paused or (limit is not None and now.book.placed_count + len(placed) >= limit):
+        return
+    book = place_all(now.book, placed)
+    for name, worker in now.workers.items():
+        record = now.book.record(name)
+        if not may_take_jobs(worker, record, NOW) or (name, False) in now.busy:
+            continue
+        taken = {a.slot for j in book.placed.get(name, {}).values() if (a := j.open_attempt)}
+        if len(book.placed.get(name, {})) >= worker.slots:
+            continue
+        free = [slot for slot in range(worker.slots) if slot not in taken]
+        free = free[: worker.slots - len(book.placed.get(name, {}))]
+        for one in book.jobs.values():
+            assert not (
+                _may(one, replace(now, book=book))
+                and any(fits(one, worker, slot) for slot in free[:1])
+                and name not in untidy_at(one)
+                and policy.room_needed(one) <= (record.free_bytes or 10**12)
+            ), (one, worker)
+
+
+@given(snapshots())
+@settings(max_examples=100)
+def test_visits_go_where_they_can_and_hold_each_job_once(now: Snapshot) -> None:
+    decisions = decide(now, NOW)
+    found = [item for item in decisions if isinstance(item, Visit)]
+    assert len(visits(decisions)) == len(found)
+    launches = Counter(job_id for visit in found for job_id in visit.launches)
+    follows = Counter(job_id for visit in found for job_id in visit.follows)
+    assert max(launches.values(), default=1) == 1
+    assert max(follows.values(), default=1) == 1
+    assert launches.keys() <= follows.keys()
+    for item in placements(decisions):
+        bulk = item.job.zip_size > now.settings.bulk_limit
+        reached = policy.reachable(now.book.record(item.worker), NOW)
+        assert (item.job.id in launches) is (reached and (item.worker, bulk) not in now.busy)
+    for visit in found:
+        assert (visit.worker, visit.bulk) not in now.busy
+        assert policy.reachable(now.book.record(visit.worker), NOW)
+        assert not (visit.bulk and (visit.cancels or visit.cleans or visit.discards))
+
+
+@given(have.jobs(most=10), have.workers(), st.randoms(use_true_random=False))
+def test_nothing_starves(jobs: list[Job], workers: list[Worker], chance: Any) -> None:
+    """Whatever the order in which jobs end, each that may start and fits somewhere starts."""
+    workers = [replace(worker, drained=False) for worker in workers]
+    eligible = [
+        replace(item, spec=replace(item.spec, after=()), not_before=None, attempts=())
+        for item in jobs
+        if item.state is JobState.PENDING and not item.held
+    ]
+    book = Book(eligible, [seen(worker.name) for worker in workers])
+    names = {worker.name: worker for worker in workers}
+    for turn in range(2 * len(eligible) + 2):
+        now = Snapshot(book=book, workers=names, settings=PolicySettings(max_concurrent=2))
+        placed = placements(decide(now, NOW))
+        for number, item in enumerate(placed):
+            try_ = attempt(f"t{turn:04}{number:05}", item.worker, slot=item.slot)
+            moved = replace(item.job.with_attempt(try_), state=JobState.RUNNING)
+            book.apply(Changes(jobs=(moved,)))
+        running = [item for jobs_ in book.placed.values() for item in jobs_.values()]
+        for item in chance.sample(running, min(1, len(running))):
+            ended = replace(item.attempts[-1], outcome=Outcome.COMPLETED, remains=Remains.GONE)
+            book.apply(Changes(jobs=(replace(item.with_attempt(ended), state=JobState.COMPLETED),)))
+    for item in eligible:
+        if any(fits(item, w, slot) for w in workers for slot in range(w.slots)):
+            assert book.jobs[item.id].state is not JobState.PENDING
+
+
+# --- each rule by itself
+
+
+def test_priority_then_age() -> None:
+    jobs = [
+        job("old-000001", submitted_at=later(-9)),
+        job("new-000001", submitted_at=later(-1)),
+        job("top-000001", priority=1),
+    ]
+    workers = [Worker(name=f"w{n}") for n in range(2)]
+    assert [item.job.id for item in placements(decide(snapshot(jobs, workers), NOW))] == [
+        "top-000001",
+        "old-000001",
+    ]
+
+
+def test_plain_jobs_leave_special_workers_free() -> None:
+    workers = [
+        Worker(name="w0", gpus=1),
+        Worker(name="w1", tags=frozenset({"big"})),
+        Worker(name="w2"),
+        Worker(name="w3", slots=2),
+    ]
+    jobs = [job(f"j{n}-000001") for n in range(4)]
+    order = [item.worker for item in placements(decide(snapshot(jobs, workers), NOW))]
+    assert order == ["w3", "w2", "w3", "w1"]
+
+
+def test_the_worker_that_refused_comes_last() -> None:
+    workers = [Worker(name="w0"), Worker(name="w1")]
+    jobs = [job("a-000001", refused_by="w0"), job("b-000001", refused_by="w0")]
+    order = [item.worker for item in placements(decide(snapshot(jobs, workers), NOW))]
+    assert order == ["w1", "w0"]
+
+
+def test_free_space_counts_while_it_is_fresh() -> None:
+    old = later(-120)
+    for contact, placed in ((NOW, 0), (old, 1)):
+        records = [seen("w0", free_bytes=5, last_contact=contact)]
+        found = placements(decide(snapshot([job()], records=records), NOW))
+        assert len(found) == placed
+
+
+def test_a_smaller_job_goes_where_a_larger_finds_no_room() -> None:
+    jobs = [job("big-000001", priority=1, zip_size=99), job("small-000001", zip_size=3)]
+    records = [seen("w0", free_bytes=5)]
+    [placed] = placements(decide(snapshot(jobs, records=records), NOW))
+    assert placed.job.id == "small-000001"
+
+
+def test_a_job_keeps_away_from_what_it_left_behind() -> None:
+    workers = [Worker(name="w0"), Worker(name="w1")]
+    left = job("a-000001", JobState.PENDING, over(released=False))
+    [placed] = placements(decide(snapshot([left], workers), NOW))
+    assert placed.worker == "w1"
+    assert not placements(decide(snapshot([left], workers[:1]), NOW))
+    gone = job("a-000001", JobState.PENDING, over(remains=Remains.GONE, released=False))
+    assert placements(decide(snapshot([gone], workers[:1]), NOW))
+
+
+def test_failed_dependencies_are_told_at_once() -> None:
+    jobs = [
+        job("a-000001", JobState.FAILED),
+        job("b-000001", after=("a-000001",)),
+        job("c-000001", after=("nobody",)),
+        job("d-000001", after=("b-000001",)),
+    ]
+    found = [item for item in decide(snapshot(jobs), NOW) if isinstance(item, DependencyFailed)]
+    assert [(item.job.id, item.reason) for item in found] == [
+        ("b-000001", "a-000001 did not complete"),
+        ("c-000001", "nobody did not complete"),
+    ]
+
+
+def running(**parts: Any) -> Job:
+    began = parts.pop("began", later(-100))
+    overdue = parts.pop("overdue", False)
+    return job("a-000001", JobState.RUNNING, attempt(started_at=began, overdue=overdue), **parts)
+
+
+@pytest.mark.parametrize(
+    ("it", "expected"),
+    [
+        (running(time_limit=timedelta(seconds=20)), OutOfTime),
+        (running(time_limit=timedelta(seconds=40)), None),
+        (running(time_limit=timedelta(seconds=20), overdue=True), None),
+        (running(time_limit=timedelta(seconds=20), cancel_requested=True), None),
+        (running(time_limit=timedelta(seconds=20), began=None), None),
+        (running(), None),
+        (running(origin=Origin.EXTERNAL, time_limit=timedelta(seconds=20)), None),
+    ],
+)
+def test_time_limits_have_a_margin(it: Job, expected: type | None) -> None:
+    found = [type(item) for item in decide(snapshot([it]), NOW) if not isinstance(item, Visit)]
+    assert found == ([expected] if expected else [])
+
+
+def test_an_overdue_attempt_is_cancelled() -> None:
+    decisions = decide(snapshot([running(overdue=True)], looks_due=frozenset({"w0"})), NOW)
+    assert visits(decisions)["w0", False].cancels == ("a-000001",)
+
+
+def test_the_default_time_limit_counts_too() -> None:
+    short = PolicySettings(default_time_limit=timedelta(seconds=1))
+    assert [type(item) for item in decide(snapshot([running()], settings=short), NOW)] == [
+        OutOfTime
+    ]
+
+
+def test_lost_after_gives_up_and_visits_no_more() -> None:
+    records = [seen("w0", no_contact_since=later(-100))]
+    lost = PolicySettings(lost_after=timedelta(seconds=99))
+    due = frozenset({"w0"})
+    decisions = decide(snapshot([running()], records=records, settings=lost, looks_due=due), NOW)
+    assert isinstance(decisions[0], GivenUp)
+    assert visits(decisions)["w0", False].follows == ()
+    never = decide(snapshot([running()], records=records, looks_due=due), NOW)
+    assert visits(never)["w0", False].follows == ("a-000001",)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "contact", "missing"), [(16, True, True), (14, True, False), (16, False, False)]
+)
+def test_results_of_others_are_awaited(minutes: int, contact: bool, missing: bool) -> None:
+    since = NOW - timedelta(minutes=minutes)
+    theirs = job(
+        "a-000001", JobState.SETTLING, attempt(), origin=Origin.EXTERNAL, state_since=since
+    )
+    record = seen("w0") if contact else seen("w0", no_contact_since=NOW)
+    decisions = decide(snapshot([theirs], records=[record]), NOW)
+    assert any(isinstance(item, ResultsMissing) for item in decisions) is missing
+
+
+def test_a_quarantine_ends() -> None:
+    records = [seen("w0", quarantined_until=NOW), seen("w1", quarantined_until=later(1))]
+    assert decide(snapshot(records=records), NOW) == [QuarantineOver(worker="w0")]
+
+
+def test_out_of_reach_until_the_back_off_ends_or_the_clock_was_set_back() -> None:
+    far = CONTACT_BACK_OFF.longest.total_seconds() + 1
+    for until, reached in ((None, True), (-1, True), (5, False), (far, True)):
+        record = seen("w0", contact_not_before=None if until is None else later(until))
+        found = decide(snapshot(records=[record], looks_due=frozenset({"w0"})), NOW)
+        assert bool(found) is reached
+
+
+def test_what_was_tried_in_vain_waits_for_the_next_look() -> None:
+    left = job("a-000001", JobState.FAILED, over(remains=Remains.UNWANTED))
+    tried = frozenset({"a000000001"})
+    assert visits(decide(snapshot([left]), NOW))["w0", False].cleans
+    assert not decide(snapshot([left], tried=tried), NOW)
+    due = decide(snapshot([left], tried=tried, looks_due=frozenset({"w0"})), NOW)
+    assert visits(due)["w0", False].cleans == (("a-000001", "a000000001"),)
+
+
+@pytest.mark.parametrize(
+    ("parts", "discards", "releases", "cleans"),
+    [
+        ({"remains": Remains.ABANDONED}, 1, 0, 0),
+        ({"remains": Remains.KEPT, "released": False}, 0, 1, 0),
+        ({"remains": Remains.KEPT, "keep_until": later(5)}, 0, 0, 0),
+        ({"remains": Remains.KEPT, "keep_until": NOW}, 0, 0, 1),
+        ({"remains": Remains.KEPT}, 0, 0, 0),
+        ({"remains": Remains.UNWANTED, "released": False}, 0, 1, 1),
+        ({"remains": Remains.GONE, "released": False}, 0, 0, 0),
+    ],
+)
+def test_tidying(parts: dict[str, Any], discards: int, releases: int, cleans: int) -> None:
+    here, elsewhere = over(**parts), over("a000000002", "w9", **parts)
+    left = job("a-000001", JobState.FAILED, here, elsewhere)
+    found = visits(decide(snapshot([left], looks_due=frozenset({"w0"})), NOW))["w0", False]
+    counts = (len(found.discards), len(found.releases), len(found.cleans))
+    assert counts == (discards, releases, cleans)
+    assert policy.to_tidy(here, NOW) is any(counts)
+    assert not policy.to_tidy(attempt(), NOW)
+
+
+def test_large_results_and_zips_go_by_the_second_lane() -> None:
+    big = job("big-000001", JobState.SUBMITTED, attempt(), zip_size=10**9)
+    wide = job("wide-000001", JobState.SETTLING, attempt("a000000002", slot=1))
+    small = job("small-000001", JobState.RUNNING, attempt("a000000003", slot=2))
+    now = snapshot(
+        [big, wide, small],
+        [Worker(name="w0", slots=3)],
+        looks_due=frozenset({"w0"}),
+        bulk_results=frozenset({"wide-000001"}),
+    )
+    found = visits(decide(now, NOW))
+    assert found["w0", False].follows == ("small-000001",)
+    assert found["w0", True].launches == ("big-000001",)
+    assert set(found["w0", True].follows) == {"big-000001", "wide-000001"}
+    busy = replace(now, busy=frozenset({("w0", True)}))
+    assert list(visits(decide(busy, NOW))) == [("w0", False)]

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hopper.model import orders
+from hopper.model.attempt import Attempt, Outcome
+from hopper.model.ids import ATTEMPT_ID, JOB_ID, new_attempt_id, new_job_id, slug
+from hopper.model.job import Job, JobSpec
+from hopper.model.states import JobState
+from hopper.model.worker import Worker
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def attempt(name: str = "aaaaaaaaaa", number: int = 1, outcome: Outcome | None = None) -> Attempt:
+    return Attempt(id=name, number=number, worker="w", slot=0, intended_at=NOW, outcome=outcome)
+
+
+def job(state: JobState = JobState.PENDING, *attempts: Attempt) -> Job:
+    spec = JobSpec(name="a", priority=3)
+    return Job(id="a-000001", spec=spec, state=state, submitted_at=NOW, attempts=attempts)
+
+
+@given(st.text())
+def test_ids_are_safe_everywhere(name: str) -> None:
+    job_id = new_job_id(name, secrets.choice)
+    assert JOB_ID.match(job_id)
+    assert "." not in job_id
+    assert len(job_id) <= 47
+
+
+def test_an_id_tells_the_name() -> None:
+    assert slug("Tränen & 1.zip") == "tranen-1-zip"
+    assert slug("…") == "job"
+    assert not slug("x" * 39 + "-y").endswith("-")
+    assert ATTEMPT_ID.match(new_attempt_id(secrets.choice))
+
+
+def test_a_job_and_its_attempts() -> None:
+    none = job()
+    assert none.attempt is None
+    assert none.open_attempt is None
+    assert none.name == "a"
+    assert none.rank == (-3, NOW, "a-000001")
+    first = attempt(outcome=Outcome.FAILED)
+    two = job(JobState.RUNNING, first).with_attempt(attempt("bbbbbbbbbb", 2))
+    assert two.open_attempt is two.attempt is two.attempts[1]
+    changed = two.with_attempt(replace(two.attempts[0], exit_code=4))
+    assert [item.exit_code for item in changed.attempts] == [4, None]
+    assert changed.find_attempt("bbbbbbbbbb") == two.attempts[1]
+    assert changed.find_attempt("cccccccccc") is None
+    assert replace(two, state=JobState.PENDING).open_attempt is None
+    assert job(JobState.RUNNING, first).open_attempt is None
+
+
+def test_what_may_be_tried_again() -> None:
+    tried = {outcome for outcome in Outcome if outcome.retryable}
+    assert tried == {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.REBOOTED, Outcome.VANISHED}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "slots", "shares"),
+    [
+        (0, 2, [(), ()]),
+        (2, 2, [(0,), (1,)]),
+        (3, 2, [(0,), (1, 2)]),
+        (1, 3, [(0,), (0,), (0,)]),
+        (4, 1, [(0, 1, 2, 3)]),
+    ],
+)
+def test_gpus_are_shared_out(gpus: int, slots: int, shares: list[tuple[int, ...]]) -> None:
+    worker = Worker(name="w", gpus=gpus, slots=slots)
+    assert [worker.slot_gpus(slot) for slot in range(slots)] == shares
+
+
+def test_orders_travel_as_json() -> None:
+    order = orders.Order(
+        id="1",
+        host="w",
+        cancels=(orders.Target(attempt="a", name="n"),),
+        discards=(orders.Target(attempt="b", name="n"),),
+        releases=(orders.Release(attempt="c", files=("x.zip", "y.zip")),),
+        cleans=(orders.Target(attempt="d", name="n"),),
+        launches=(
+            orders.Launch(
+                attempt="e",
+                job_id="j",
+                name="n",
+                zip_path="/z",
+                zip_size=1,
+                zip_sha256="ab",
+                command="true",
+                env={"A": "b"},
+            ),
+        ),
+        follows=(orders.Follow(attempt="f", name="n", globs=("a", "b")),),
+        externals=(orders.External(attempt="g", name="n"),),
+        log=orders.ReadLog(attempt="h", offset=-5, limit=9),
+        deadline=3.5,
+    )
+    assert orders.Order.from_json(as_lists(order.to_json())) == order
+    assert orders.Order.from_json({"id": "1", "host": "w"}) == orders.Order(id="1", host="w")
+
+
+def test_reports_travel_as_json() -> None:
+    report = orders.Report(
+        order="1",
+        host="w",
+        at=1.5,
+        missing=("inbox",),
+        zips=("a.zip",),
+        sightings=(orders.Sighting(attempt="a", phase="running"),),
+        externals=(orders.ExternalSighting(name="n", in_inbox=True, results=(("r.zip", 3),)),),
+        launched=(orders.LaunchResult(attempt="a", verdict="now"),),
+        cancelled=(("a", "dead", ""),),
+        discarded=(("b", "alive"),),
+        released=("c",),
+        cleaned=("d",),
+        collected=(
+            orders.Collected(attempt="a", kind="log", name="l", path="/p", size=1, sha256="ab"),
+        ),
+        gathered=("a",),
+        too_large=("b",),
+        troubles=(("", "so"),),
+        log=orders.LogPart(attempt="a", size=1, offset=0, text="x"),
+    )
+    assert orders.Report.from_json(as_lists(report.to_json())) == report
+    plain = orders.Report(order="1", host="w", at=0.0)
+    assert orders.Report.from_json({"order": "1", "host": "w", "at": 0.0}) == plain
+    with pytest.raises(TypeError):
+        orders.Report.from_json({"order": "1", "host": "w", "at": 0.0, "more": 1})
+
+
+def as_lists(document: dict[str, object]) -> dict[str, object]:
+    """What JSON makes of tuples."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return {key: plain(value) for key, value in document.items()}
