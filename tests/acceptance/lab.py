@@ -146,7 +146,7 @@ class Lab:
 
     def jobs(self) -> dict[str, dict[str, Any]]:
         """All jobs by name, as `hopper jobs --json` has them."""
-        return {job["name"]: job for job in self.json("jobs")}
+        return {job["name"]: job for job in self.json("jobs", "--limit", "100000")}
 
     def state_of(self, name: str) -> str:
         """The state of the job of that name, empty while there is none."""
