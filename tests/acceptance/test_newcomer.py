@@ -69,6 +69,10 @@ class Person:
 def person(tmp_path: Path) -> Iterator[Person]:
     with tempfile.TemporaryDirectory(prefix="hopn") as sockets:
         yield Person(tmp_path, sockets)
+        for path in Path(sockets).rglob("*"):
+            if path.is_socket():
+                end = ["ssh", "-O", "exit", "-S", str(path), "x"]
+                subprocess.run(end, capture_output=True, timeout=SECONDS, check=False)
 
 
 def results(folder: Path) -> dict[str, bytes]:

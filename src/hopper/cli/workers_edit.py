@@ -56,12 +56,16 @@ def _jobs_on(config: HopperConfig, worker: str) -> list[str]:
 @click.pass_context
 def drain(ctx: click.Context, *, names: tuple[str, ...]) -> None:
     """Send no new jobs to these workers; those they have are followed to their end."""
+    from hopper.bootstrap import dispatching
+
     config = config_of(ctx)
     _existing(config, names)
     _set_drained(config, names, drained=True)
     for name in names:
         jobs = len(_jobs_on(config, name))
         click.echo(f"{name} is drained{f'; {jobs} jobs are still on it' if jobs else ''}")
+    if dispatching(config) is not None:
+        click.echo("the dispatcher that runs takes it up within seconds", err=True)
 
 
 @click.command(epilog=examples("hopper workers resume gpu1", "hopper workers resume"))
