@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from hopper import bootstrap
 from hopper.cli import choosing
+from hopper.errors import HopperError
 from hopper.model.attempt import Outcome
 from hopper.model.job import Origin
 from hopper.model.states import JobState
+from hopper.store.errors import NoAnswer
 from hopper.store.lock import StateLock
 from hopper.store.mailbox import Mailbox
 from tests.conftest import Eventually
@@ -302,3 +305,36 @@ def test_submit_beside_a_dispatcher(
     # Hidden until whoever holds the state takes it in.
     assert (mixed.config.paths.queue / f".{job_id}.zip").is_file()
     assert json.dumps(dispatcher[0])
+
+
+def test_what_is_refused_leaves_no_copy(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(config: object, body: object) -> object:
+        raise HopperError("not now")
+
+    monkeypatch.setattr(bootstrap, "command", refuse)
+    source = a_zip(tmp_path / "a.zip")
+    assert "not now" in desk.refused("submit", str(source), code=1)
+    assert list(desk.config.paths.queue.iterdir()) == []
+    assert source.is_file()
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_dispatcher_that_does_not_answer_may_have_heard(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    def say_nothing(config: object, body: dict[str, object]) -> object:
+        if heard:
+            desk.has(job(str(body["job"])))
+        raise NoAnswer(desk.config.paths.db, 10.0)
+
+    monkeypatch.setattr(bootstrap, "command", say_nothing)
+    words = ("submit", str(a_zip(tmp_path / "a.zip")))
+    if heard:
+        (job_id,) = desk.run(*words).stdout.split()
+        assert job_id in desk.jobs()
+        assert (desk.config.paths.queue / f".{job_id}.zip").is_file()
+    else:
+        assert "did not answer" in desk.refused(*words, code=1)
+        assert list(desk.config.paths.queue.iterdir()) == []
