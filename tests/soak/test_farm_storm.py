@@ -22,33 +22,34 @@ SCRIPT = "sleep $(( $$ % 3 )); mkdir -p results; echo $HOPPER_JOB_ID > results/a
 
 def storm(lab: Lab, chance: random.Random, *, workers_die: bool) -> None:
     """Kill the dispatcher and hurt the workers until the time is up."""
+    farm = lab.farm
+    harms = [(farm.cut, farm.mend), (farm.freeze, farm.thaw), (_leave, _leave)]
+    if workers_die:
+        harms.append((farm.kill, farm.restart))
     until = time.monotonic() + MINUTES * 60
     dropped = 0
     while time.monotonic() < until:
-        for _ in range(min(chance.randint(0, 6), JOBS - dropped)):
-            lab.drop(f"job{dropped}", SCRIPT, spec={"retries": 9 if workers_die else 0})
-            dropped += 1
+        more = min(chance.randint(0, 6), JOBS - dropped)
+        _drop(lab, range(dropped, dropped + more), retries=9 if workers_die else 0)
+        dropped += more
         dispatcher = lab.start("--quiet")
-        hurt = lab.farm.worker(f"w{chance.randint(1, 4)}").name
-        act = chance.choice(["cut", "freeze", "die" if workers_die else "cut", "nothing"])
+        hurt = chance.choice(farm.workers).name
+        harm, heal = chance.choice(harms)
         _pause(chance, 2.5)
-        if act == "cut":
-            lab.farm.cut(hurt)
-        elif act == "freeze":
-            lab.farm.freeze(hurt)
-        elif act == "die":
-            lab.farm.kill(hurt)
+        harm(hurt)
         _pause(chance, 4.0)
         kill(dispatcher)
-        if act == "cut":
-            lab.farm.mend(hurt)
-        elif act == "freeze":
-            lab.farm.thaw(hurt)
-        elif act == "die":
-            lab.farm.restart(hurt)
-    while dropped < JOBS:
-        lab.drop(f"job{dropped}", SCRIPT, spec={"retries": 9 if workers_die else 0})
-        dropped += 1
+        heal(hurt)
+    _drop(lab, range(dropped, JOBS), retries=9 if workers_die else 0)
+
+
+def _drop(lab: Lab, numbers: range, *, retries: int) -> None:
+    for number in numbers:
+        lab.drop(f"job{number}", SCRIPT, spec={"retries": retries})
+
+
+def _leave(_name: str) -> None:
+    """Do the worker no harm."""
 
 
 def _pause(chance: random.Random, longest: float) -> None:
@@ -68,7 +69,7 @@ def test_a_storm_loses_no_job_and_runs_none_twice(
     lab = Lab(netns_farm, tmp_path, eventually)
     lab.set_up(group_vars={"hopper_slots": 2})
     try:
-        storm(lab, random.Random(seed), workers_die=workers_die)
+        storm(lab, random.Random(seed), workers_die=workers_die)  # noqa: S311 - no secret
         lab.run("dispatch", "--until-idle", "--quiet", seconds=300)
         jobs = lab.jobs()
         assert len(jobs) == JOBS
