@@ -48,6 +48,8 @@ def command(
     )
     if wait and changed.done:
         waited = wait_for(config_of(ctx), list(changed.done), timeout=timeout)
+        for job in waited.ended if not as_json else ():
+            click.echo(f"{job.id}: {job.state}")
         if waited.timed_out:
             click.echo(f"hopper: {len(waited.open)} of them are not seen dead yet", err=True)
             ctx.exit(TIMED_OUT)
