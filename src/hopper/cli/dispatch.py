@@ -16,9 +16,7 @@ _QUIET = frozenset({EventKind.REMAINS_CLEANED, EventKind.LAUNCH_INTENDED})
 
 
 @click.command(
-    epilog=examples(
-        "hopper dispatch", "hopper dispatch --until-idle", "hopper dispatch --once"
-    )
+    epilog=examples("hopper dispatch", "hopper dispatch --until-idle", "hopper dispatch --once")
 )
 @click.option("--once", is_flag=True, help="Look, launch and collect once, then end.")
 @click.option("--until-idle", is_flag=True, help="End when no job is left that could go on.")
