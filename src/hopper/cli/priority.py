@@ -14,7 +14,7 @@ from hopper.cli.common import examples, json_option
     context_settings={"ignore_unknown_options": True},
     epilog=examples(
         "hopper priority 10 train-x19cyh",
-        "hopper priority -5 --tag night --yes",
+        "hopper priority 0 --tag night --yes",
     ),
 )
 @click.argument("value", metavar="PRIORITY", type=click.IntRange(-1_000_000, 1_000_000))
