@@ -17,6 +17,7 @@ STEP = 7
 def _no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process loses nothing that it has written."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)
 
 
 def through_all_deaths(folder: Path, first: int, step: int, *, after: bool) -> int:

@@ -221,9 +221,9 @@ def test_nothing_starves(jobs: list[Job], workers: list[Worker], chance: Any) ->
         for item in chance.sample(running, min(1, len(running))):
             ended = replace(item.attempts[-1], outcome=Outcome.COMPLETED, remains=Remains.GONE)
             book.apply(Changes(jobs=(replace(item.with_attempt(ended), state=JobState.COMPLETED),)))
-    for item in eligible:
-        if any(fits(item, w, slot) for w in workers for slot in range(w.slots)):
-            assert book.jobs[item.id].state is not JobState.PENDING
+    for it in eligible:
+        if any(fits(it, w, slot) for w in workers for slot in range(w.slots)):
+            assert book.jobs[it.id].state is not JobState.PENDING
 
 
 # --- each rule by itself
