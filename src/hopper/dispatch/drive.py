@@ -51,6 +51,11 @@ class _Ending:
         self._stopped_at: float | None = None
         self._first_orders: frozenset[str] | None = None
 
+    def hear(self) -> None:
+        """Begin nothing new once the word to end was said."""
+        if self._stop.times:
+            self._dispatcher.launching = False
+
     def come(self) -> bool:
         """Return True when the tick just done was the last."""
         if self._stop.times:
@@ -63,7 +68,7 @@ class _Ending:
         now = self._dispatcher.ports.clock.monotonic()
         if self._stopped_at is None:
             self._stopped_at = now
-            self._dispatcher.launching = False
+            self.hear()
         return (
             self._stop.times > 1
             or not self._dispatcher.orders_under_way
@@ -97,6 +102,7 @@ def drive(
     dispatcher.start()
     ending = _Ending(dispatcher, stop, until)
     while True:
+        ending.hear()
         try:
             patience = dispatcher.tick()
         except HopperError as error:

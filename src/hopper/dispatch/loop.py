@@ -343,8 +343,12 @@ class Dispatcher:
         )
         decisions = decide(snapshot, now)
         self._record_intents(decisions)
-        placed = [d.job.id for d in decisions if isinstance(d, Placement)]
-        first = {attempt.id for job_id in placed if (attempt := self.book.jobs[job_id].attempt)}
+        placed = [d for d in decisions if isinstance(d, Placement)]
+        for placement in placed:
+            # However idle it was: should this order or its report be lost, look again.
+            self._rhythm.at_once(placement.worker)
+        jobs = [self.book.jobs[placement.job.id] for placement in placed]
+        first = {job.attempt.id for job in jobs if job.attempt is not None}
         self._act([d for d in decisions if isinstance(d, Visit)], workers, first)
 
     def _record_intents(self, decisions: Sequence[Decision]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.reconcile import Desk, reconcile
+from hopper.dispatch.reconcile import Desk, Landed, reconcile
 from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
 from hopper.model.event import EventKind
@@ -59,7 +59,7 @@ def report(**parts: Any) -> Report:
 def take(
     it: Desk,
     first: tuple[str, ...] = (),
-    landed: dict[str, tuple[ResultFile, ...]] | None = None,
+    landed: Landed | None = None,
     **parts: Any,
 ) -> Job:
     reconcile(it, ORDER, report(**parts), landed or {}, first)
@@ -72,7 +72,7 @@ def sighted(state: JobState, phase: str, *, home: bool = False, **parts: Any) ->
     return take(it, sightings=(sighting,), landed=HOME if home else {})
 
 
-ENDED = {"how": "exited", "exit_code": 0}
+ENDED: dict[str, Any] = {"how": "exited", "exit_code": 0}
 
 
 @pytest.mark.parametrize(
