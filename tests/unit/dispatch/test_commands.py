@@ -136,11 +136,11 @@ def test_pausing_and_resuming() -> None:
     it = book()
     _, first = do(it, do="pause")
     _, second = do(it, do="pause")
-    assert it.paused
+    assert it.settings == {"paused": True}
     assert len(first.events) == 1
     assert not second.events
     done, _ = do(it, do="resume")
-    assert not it.paused
+    assert it.settings == {"paused": False}
     assert done.answer == {"paused": False}
 
 
