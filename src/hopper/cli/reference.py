@@ -14,7 +14,7 @@ _HEAD = """\
 
 Made from the code by `python -m hopper.cli.reference`; do not edit.
 
-All commands take the config from `hopper --config FILE …`, else from the file that
+All commands take the config from `hopper --config FILE`, else from the file that
 `$HOPPER_CONFIG` names, else from `./hopper.yaml`. They work while `hopper dispatch` runs, and
 without it. Exit codes are 0, 1 (failed) and 2 (usage or config), unless a command says more.
 A *JOB* is an id, the start of one, or a name. `--help` shows what is here.
