@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from hopper.home.at_home import FilesAtHome
 
 RUNS = "runs"
+LOOKS = "looks"
+"""Folder below ``paths.db`` of the runs of commands that only look."""
+DAY = 86_400.0
 DISPATCH_COMMAND = "hopper dispatch"
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another short command to let go of the state folder."""
@@ -277,6 +280,8 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
 
 
 def _upkeep(store: StateStore, home: FilesAtHome, config: HopperConfig) -> Upkeeping:
+    from hopper.ansible.runs import purge
+
     mailbox = Mailbox(config.paths.db)
 
     def keep_up(now: datetime) -> Collection[str]:
@@ -285,6 +290,7 @@ def _upkeep(store: StateStore, home: FilesAtHome, config: HopperConfig) -> Upkee
             attempt.id for job in store.jobs.values() if (attempt := job.open_attempt) is not None
         }
         home.purge(open_attempts)
+        purge(config.paths.db / LOOKS, older_than=DAY)
         return store.maintain(now, keep=timedelta(days=config.retention.days)).problems
 
     return keep_up
@@ -379,7 +385,7 @@ def login_words(config: HopperConfig, worker: str) -> list[str]:
 
     sources = read_inventory(config).sources
     settings = replace(ansible_settings(config), inventory=sources.paths)
-    return terminal.login_words(settings, worker, config.paths.db / "looks")
+    return terminal.login_words(settings, worker, config.paths.db / LOOKS)
 
 
 class Visitor:
@@ -389,7 +395,7 @@ class Visitor:
         from hopper.ansible.sweep import SweepFleet
 
         self.roster = roster(config, lambda _: None)
-        settings = sweep_settings(config, None, f"looks/{secrets.token_hex(4)}")
+        settings = sweep_settings(config, None, f"{LOOKS}/{secrets.token_hex(4)}")
         self._folder = settings.folder
         self._fleet = SweepFleet(replace(settings, linger=3600.0), self.roster.sources)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from hopper.store.state import StateStore
 from tests.conftest import Eventually
 from tests.rigs.farm import Farm
 
@@ -145,8 +146,24 @@ class Lab:
         return path
 
     def jobs(self) -> dict[str, dict[str, Any]]:
-        """All jobs by name, as `hopper jobs --json` has them."""
-        return {job["name"]: job for job in self.json("jobs", "--limit", "100000")}
+        """All jobs by name, read as `hopper jobs` reads them but without its start-up time."""
+        with StateStore.open(self.state / "db", readonly=True) as store:
+            return {
+                job.name: {
+                    "id": job.id,
+                    "name": job.name,
+                    "state": str(job.state),
+                    "reason": job.reason,
+                    "worker": job.attempt.worker if job.attempt is not None else "",
+                }
+                for job in store.jobs.values()
+            }
+
+    def contact_lost(self, worker: str) -> bool:
+        """Whether the dispatcher knows that it cannot reach a worker."""
+        with StateStore.open(self.state / "db", readonly=True) as store:
+            record = store.workers.get(worker)
+            return record is not None and record.no_contact_since is not None
 
     def state_of(self, name: str) -> str:
         """The state of the job of that name, empty while there is none."""

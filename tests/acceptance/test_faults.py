@@ -24,11 +24,6 @@ def go(lab: Lab) -> None:
         (worker.home / "go").touch()
 
 
-def contact_lost(lab: Lab, worker: str) -> bool:
-    workers = lab.json("status")["workers"]
-    return any(each["name"] == worker and each["no_contact_since"] for each in workers)
-
-
 # --- the line
 
 
@@ -50,7 +45,7 @@ def test_only_a_cut_off_worker_leaves_jobs_pending(faulty_lab: Lab) -> None:
     lab.farm.cut("w1")
     lab.drop("job", RESULTS)
     with lab.dispatching():
-        lab.eventually(lambda: contact_lost(lab, "w1"), what="w1 is known to be cut off")
+        lab.eventually(lambda: lab.contact_lost("w1"), what="w1 is known to be cut off")
         assert lab.state_of("job") == "pending"
         lab.farm.mend("w1")
         lab.wait_for("job", "completed")
@@ -65,7 +60,7 @@ def test_a_line_cut_during_the_launch(faulty_lab: Lab) -> None:
     with lab.dispatching():
         lab.eventually(lambda: list(part.glob("*/upload.part")), what="the upload has begun")
         lab.farm.cut("w1")
-        lab.eventually(lambda: contact_lost(lab, "w1"), what="w1 is known to be cut off")
+        lab.eventually(lambda: lab.contact_lost("w1"), what="w1 is known to be cut off")
         assert lab.state_of("job") in {"submitted", "running"}
         lab.farm.mend("w1")
         lab.wait_for("job", "completed")
@@ -79,7 +74,7 @@ def test_a_line_cut_while_the_job_runs_changes_no_state(faulty_lab: Lab) -> None
         lab.wait_for("job", "running")
         worker = lab.jobs()["job"]["worker"]
         lab.farm.cut(worker)
-        lab.eventually(lambda: contact_lost(lab, worker), what="the cut is noticed")
+        lab.eventually(lambda: lab.contact_lost(worker), what="the cut is noticed")
         assert lab.state_of("job") == "running"
         go(lab)
         lab.farm.mend(worker)
@@ -107,7 +102,7 @@ def test_an_abandoned_attempt_is_killed_when_its_worker_comes_back(faulty_lab: L
         lab.wait_for("job", "running")
         old = lab.jobs()["job"]["worker"]
         lab.farm.cut(old)
-        lab.eventually(lambda: contact_lost(lab, old), what="the cut is noticed")
+        lab.eventually(lambda: lab.contact_lost(old), what="the cut is noticed")
         assert "abandon" in lab.run("requeue", "job", code=1)
         lab.run("requeue", "--abandon", "job")
         lab.wait_for("job", "running")
@@ -137,7 +132,7 @@ def test_a_worker_that_dies_takes_its_jobs_along_and_they_are_tried_again(
         for worker in workers.values():
             lab.farm.kill(worker)
         lab.eventually(
-            lambda: all(contact_lost(lab, worker) for worker in workers.values()),
+            lambda: all(lab.contact_lost(worker) for worker in workers.values()),
             what="the deaths are noticed",
         )
         assert lab.state_of("once") == "running"

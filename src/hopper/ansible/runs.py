@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,13 +111,15 @@ def _trim(parent: Path) -> None:
                 os.truncate(file, KEEP_BYTES)
 
 
-def purge(parent: Path) -> None:
-    """Remove the run folders that a killed dispatcher left behind."""
+def purge(parent: Path, *, older_than: float = 0.0) -> None:
+    """Remove the run folders that a killed process left behind, so many seconds ago or longer."""
     if not parent.is_dir():
         return
     for path in parent.iterdir():
-        if path.is_dir() and not path.name.startswith("failed-"):
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            old = time.time() - path.stat().st_mtime >= older_than
+            if old and path.is_dir() and not path.name.startswith("failed-"):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def new_folder(parent: Path) -> Path:
@@ -184,7 +187,7 @@ def _environment(settings: AnsibleSettings) -> dict[str, str]:
         settings.ssh_options,
         "-o BatchMode=yes -o ControlMaster=auto",
         f"-o ControlPersist={settings.keep_connections}s",
-        "-o ServerAliveInterval=15 -o ServerAliveCountMax=4",
+        "-o ServerAliveInterval=5 -o ServerAliveCountMax=4",
     ]
     environment = {
         "ANSIBLE_HOST_KEY_CHECKING": os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True"),

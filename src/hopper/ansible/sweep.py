@@ -144,7 +144,11 @@ class Sweep:
                 if not line.endswith(b"\n"):
                     break
                 self._offset += len(line)
-                reports.append(Report.from_json(json.loads(line)))
+                try:
+                    reports.append(Report.from_json(json.loads(line)))
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    # Torn by a full disk: whose it was shows when the run has ended without it.
+                    self.end()
         return reports
 
 

@@ -38,7 +38,6 @@ class EventKind(StrEnum):
     WORKER_UNREACHABLE = "worker_unreachable"
     WORKER_QUARANTINED = "worker_quarantined"
     WORKER_RELEASED = "worker_released"
-    EXTERNAL_ZIP = "external_zip"
     DISPATCH_STARTED = "dispatch_started"
     DISPATCH_STOPPED = "dispatch_stopped"
     DISPATCH_PAUSED = "dispatch_paused"

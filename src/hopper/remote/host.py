@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hopper.errors import HopperError, TransportError
-from hopper.model.orders import Collected, LogPart, Order, Report
+from hopper.model.orders import Collected, Launch, LogPart, Order, Report
 from hopper.remote import gather, records, script
 from hopper.remote.reading import Findings, read
 from hopper.remote.transport import Transport
@@ -24,6 +24,12 @@ def carry_out(transport: Transport, order: Order) -> Report:
     One round trip, save for zips above ``inline_limit`` and for results that did not fit
     into it.
     """
+    unreadable = [(item.attempt, why) for item in order.launches if (why := _unreadable(item))]
+    if unreadable:
+        missing = {attempt for attempt, _ in unreadable}
+        kept = tuple(item for item in order.launches if item.attempt not in missing)
+        report = carry_out(transport, replace(order, launches=kept))
+        return replace(report, troubles=(*report.troubles, *unreadable))
     try:
         _send_large_zips(transport, order)
         return _carry_out(transport, order)
@@ -31,6 +37,16 @@ def carry_out(transport: Transport, order: Order) -> Report:
         return failed(order, str(error), delivered=error.delivered)
     except (HopperError, OSError) as error:
         return failed(order, str(error))
+
+
+def _unreadable(launch: Launch) -> str:
+    """Return why a zip at home cannot be read, which is no fault of the worker's."""
+    try:
+        with Path(launch.zip_path).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return f"its zip cannot be read: {error}"
+    return ""
 
 
 def failed(order: Order, error: str, *, delivered: bool = True) -> Report:

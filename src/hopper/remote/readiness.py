@@ -19,6 +19,7 @@ NEEDED = {
 }
 WANTED = {
     "sha256": "no SHA-256 tool (sha256sum, shasum, openssl, python3): zips go there unchecked",
+    "bash": "no bash: the launch command of the default config calls it",
     "session": "no setsid, perl or python3: jobs get no session of their own",
 }
 

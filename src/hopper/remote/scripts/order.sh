@@ -63,7 +63,14 @@ read_ending() {
 # follow ATTEMPT NAME UNPACK LOG_LIMIT GLOBS: observe it, and if it is over, collect.
 follow() {
     observe "$1"
-    case $phase in ended | rebooted | vanished) collect "$@" ;; esac
+    case $phase in
+    ended) collect "$@" ;;
+    rebooted | vanished)
+        # Its launcher could not take the zip away, and an Inbox with a zip in it is not free.
+        [ ! -e "$inbox/$2.zip" ] || mv -f "$inbox/$2.zip" "$inbox/.hopper/$1/job.zip"
+        collect "$@"
+        ;;
+    esac
 }
 
 # each_result NAME COMMAND…: run the command with the path of each result of that job.
@@ -104,7 +111,9 @@ pack_results() {
 '
         # shellcheck disable=SC2086 # the globs are to be expanded
         for match in $pack_globs; do
-            if [ -e "$match" ]; then set -- "$@" "./$match"; fi
+            [ -e "$match" ] || continue
+            [ ! -d "$match" ] || [ -n "$(ls -A "./$match")" ] || continue
+            set -- "$@" "./$match"
         done
         [ $# -gt 0 ] || exit 0
         tar cf "$pack_side/results.tar.part" "$@" && mv "$pack_side/results.tar.part" "$pack_side/results.tar"

@@ -42,6 +42,7 @@ unpacker() {
     elif have busybox && busybox unzip 2>&1 | grep -q -i usage; then emit tool unpacker busybox
     elif have python3; then emit tool unpacker python3
     else emit tool unpacker ''; fi
+    if have bash; then emit tool bash bash; else emit tool bash ''; fi
 }
 
 # machine: the host itself, and the room where its Inbox is or would be.
