@@ -61,7 +61,7 @@ unit: $(VENV)/.installed-test collections system-packages
 
 coverage: $(VENV)/.installed-test
 	$(IN_VENV) coverage report --fail-under=100 \
-	  --include='src/hopper/model/*,src/hopper/dispatch/policy.py'
+	  --include='src/hopper/model/*,src/hopper/dispatch/policy.py,src/hopper/dispatch/visits.py'
 	$(IN_VENV) coverage report --fail-under=90
 
 oldest: $(OLDEST)/.installed collections

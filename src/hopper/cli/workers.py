@@ -21,10 +21,10 @@ from hopper.cli.common import (
 from hopper.cli.documents import worker_document
 from hopper.cli.workers_add import add
 from hopper.cli.workers_edit import drain, pause, remove, resume
+from hopper.cli.workers_look import look_and_show
 from hopper.dispatch.overview import Standing, WorkerView, worker_views
 
 if TYPE_CHECKING:
-    from hopper.ansible.looks import Look
     from hopper.config.model import HopperConfig
 
 STYLES = {
@@ -137,60 +137,3 @@ def setup(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
 def _look(ctx: click.Context, names: Sequence[str], *, make: bool, as_json: bool) -> None:
     if not look_and_show(config_of(ctx), names, make=make, as_json=as_json):
         ctx.exit(1)
-
-
-def look_and_show(
-    config: HopperConfig, names: Sequence[str], *, make: bool, as_json: bool = False
-) -> bool:
-    """Look at workers and print what was seen; tell whether all can take jobs."""
-    from hopper.bootstrap import read_inventory
-    from hopper.cli.progress import busy
-    from hopper.doctor import look_at
-
-    with busy("setting up the workers" if make else "looking at the workers"):
-        reading = read_inventory(config)
-        looks = look_at(config, reading, names, make=make)
-    if as_json:
-        print_json([_document(seen) for seen in looks])
-    else:
-        from hopper.cli.doctor import MARKS
-        from hopper.doctor import of_worker
-
-        checks = [of_worker(seen, reading.workers[seen.worker]) for seen in looks]
-        rows: list[list[str | Text]] = [
-            [
-                seen.worker,
-                MARKS[one.verdict],
-                size_text(seen.free_bytes),
-                _clock(seen),
-                "; ".join(text for text in (*_made(seen), one.said, one.way_out) if text),
-            ]
-            for seen, one in zip(looks, checks, strict=True)
-        ]
-        table(("WORKER", "", ">FREE", ">CLOCK", "FOUND"), rows, empty="no workers")
-    return all(seen.ready for seen in looks)
-
-
-def _made(seen: Look) -> list[str]:
-    return [f"made {folder}" for folder in seen.made]
-
-
-def _clock(seen: Look) -> str:
-    return "-" if seen.clock_skew is None else f"{seen.clock_skew:+.1f} s"
-
-
-def _document(seen: Look) -> dict[str, object]:
-    return {
-        "worker": seen.worker,
-        "ready": seen.ready,
-        "unreachable": seen.unreachable,
-        "missing": list(seen.missing),
-        "advice": list(seen.advice),
-        "made": list(seen.made),
-        "inbox": seen.inbox,
-        "outbox": seen.outbox,
-        "tools": dict(seen.tools),
-        "zips": list(seen.zips),
-        "clock_skew_seconds": seen.clock_skew,
-        "free_bytes": seen.free_bytes,
-    }

@@ -115,7 +115,7 @@ def add(
     if not setup:
         click.echo(f"next: hopper workers setup {worker.name}")
         return
-    from hopper.cli.workers import look_and_show
+    from hopper.cli.workers_look import look_and_show
 
     if not look_and_show(config, [worker.name], make=True):
         ctx.exit(1)

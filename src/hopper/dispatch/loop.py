@@ -20,7 +20,7 @@ from hopper.dispatch.decisions import Decision, Placement, Visit
 from hopper.dispatch.ingest import adopt, ingest
 from hopper.dispatch.intents import record
 from hopper.dispatch.orders import OrderDesk
-from hopper.dispatch.policy import Snapshot, decide, to_tidy
+from hopper.dispatch.policy import decide
 from hopper.dispatch.ports import (
     Arrival,
     Clock,
@@ -38,6 +38,8 @@ from hopper.dispatch.ports import (
 from hopper.dispatch.reconcile import Desk, reconcile, void
 from hopper.dispatch.rhythm import Rhythm
 from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.snapshot import Snapshot
+from hopper.dispatch.visits import to_tidy
 from hopper.dispatch.zips import Placed, Zips
 from hopper.errors import HopperError, UsageError
 from hopper.model.event import Event, EventKind

@@ -8,8 +8,8 @@ whatever becomes free.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hopper.dispatch.book import Book
@@ -21,11 +21,12 @@ from hopper.dispatch.decisions import (
     Placement,
     QuarantineOver,
     ResultsMissing,
-    Visit,
 )
 from hopper.dispatch.dependencies import Readiness, readiness
-from hopper.dispatch.settings import CONTACT_BACK_OFF, PolicySettings
-from hopper.model.attempt import Attempt, Remains
+from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.snapshot import Snapshot
+from hopper.dispatch.visits import visits
+from hopper.model.attempt import Remains
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
 from hopper.model.worker import Worker, WorkerRecord
@@ -36,29 +37,6 @@ DISK_KNOWN = timedelta(seconds=60)
 LIMIT_MARGIN = timedelta(seconds=60)
 """What the worker's own watch over the time limit gets before we step in."""
 
-Lane = tuple[str, bool]
-"""A worker and whether it is its lane for large transfers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """All that a decision depends on but the time."""
-
-    book: Book
-    workers: Mapping[str, Worker]
-    """The inventory, in its order."""
-    settings: PolicySettings = field(default_factory=PolicySettings)
-    busy: frozenset[Lane] = frozenset()
-    """Lanes with an order under way."""
-    looks_due: frozenset[str] = frozenset()
-    """Workers that are to be looked at now."""
-    bulk_results: frozenset[str] = frozenset()
-    """Jobs whose results are too large to come home with the others'."""
-    tried: frozenset[str] = frozenset()
-    """Attempts that were to be tidied away and are still there: not at once again."""
-    home_full: bool = False
-    """There is no room at home for results."""
-
 
 def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
     """Return what is to be done now: verdicts over jobs first, then placements, then visits."""
@@ -67,20 +45,13 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
     settled = {d.job.id for d in decisions if isinstance(d, GivenUp | ResultsMissing)}
     placements = list(_placements(snapshot, now))
     decisions += placements
-    decisions += _visits(snapshot, now, placements, settled)
+    decisions += visits(snapshot, now, placements, settled)
     return decisions
 
 
 def time_limit(job: Job, settings: PolicySettings) -> timedelta | None:
     """Return how long an attempt of the job may run."""
     return job.spec.requirements.time_limit or settings.default_time_limit
-
-
-def reachable(record: WorkerRecord, now: datetime) -> bool:
-    """Return True when a worker may be tried now."""
-    until = record.contact_not_before
-    # Further away than any wait: the clock was set back.
-    return until is None or now >= until or until - now > CONTACT_BACK_OFF.longest
 
 
 def may_take_jobs(worker: Worker, record: WorkerRecord, now: datetime) -> bool:
@@ -269,110 +240,3 @@ def _take_slot(job: Job, room: _Room, rooms: list[_Room]) -> int:
     if room.free:
         insort(rooms, room, key=_preference)
     return slot
-
-
-# --- visits
-
-
-def _visits(
-    snapshot: Snapshot,
-    now: datetime,
-    placements: list[Placement],
-    settled: set[str],
-) -> Iterator[Visit]:
-    placed_now: dict[str, list[str]] = {}
-    for placement in placements:
-        placed_now.setdefault(placement.worker, []).append(placement.job.id)
-    book = snapshot.book
-    # Of the others, nothing is to be done.
-    names = {*book.untidy, *placed_now, *snapshot.looks_due}
-    for worker in snapshot.workers:
-        if worker not in names or not reachable(book.record(worker), now):
-            continue
-        jobs = [job for job in book.placed.get(worker, {}).values() if job.id not in settled]
-        for bulk in (False, True):
-            if (worker, bulk) in snapshot.busy:
-                continue
-            visit = _visit(snapshot, now, worker, jobs, placed_now.get(worker, []), bulk)
-            if visit is not None:
-                yield visit
-
-
-def _visit(
-    snapshot: Snapshot,
-    now: datetime,
-    worker: str,
-    jobs: list[Job],
-    placed_now: list[str],
-    bulk: bool,
-) -> Visit | None:
-    book, limit = snapshot.book, snapshot.settings.bulk_limit
-    due = worker in snapshot.looks_due
-    fresh = [job_id for job_id in placed_now if (book.jobs[job_id].zip_size > limit) is bulk]
-    launches = fresh + [
-        job.id for job in jobs if due and _to_launch(job) and (job.zip_size > limit) is bulk
-    ]
-    # What is launched is looked at as well: it may have started long ago, its report lost.
-    follows = launches + [
-        job.id
-        for job in jobs
-        if due and not _to_launch(job) and (job.id in snapshot.bulk_results) is bulk
-    ]
-    cancels = [job.id for job in jobs if due and not bulk and _to_cancel(job)]
-    discards, releases, cleans = ([], [], []) if bulk else _tidying(snapshot, now, worker)
-    visit = Visit(
-        worker=worker,
-        launches=tuple(launches),
-        follows=tuple(follows),
-        cancels=tuple(cancels),
-        discards=tuple(discards),
-        releases=tuple(releases),
-        cleans=tuple(cleans),
-        bulk=bulk,
-    )
-    if bulk:
-        return visit if visit.launches or visit.follows else None
-    tidying = {attempt for _, attempt in (*discards, *releases, *cleans)}
-    return visit if due or launches or tidying - snapshot.tried else None
-
-
-def _to_cancel(job: Job) -> bool:
-    attempt = job.open_attempt
-    return job.cancel_requested or (attempt is not None and attempt.overdue)
-
-
-def _to_launch(job: Job) -> bool:
-    return job.state is JobState.SUBMITTED and not job.cancel_requested
-
-
-def _tidying(
-    snapshot: Snapshot, now: datetime, worker: str
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[tuple[str, str]]]:
-    discards, releases, cleans = [], [], []
-    for job in snapshot.book.untidy.get(worker, {}).values():
-        for attempt in job.attempts:
-            if attempt.worker != worker or attempt.open:
-                continue
-            if attempt.remains is Remains.ABANDONED:
-                discards.append((job.id, attempt.id))
-                continue
-            if not attempt.released and attempt.remains is not Remains.GONE:
-                releases.append((job.id, attempt.id))
-            if to_clean(attempt, now):
-                cleans.append((job.id, attempt.id))
-    return discards, releases, cleans
-
-
-def to_tidy(attempt: Attempt, now: datetime) -> bool:
-    """Return True when something of an ended attempt waits to be taken from its worker."""
-    if attempt.open or attempt.remains is Remains.GONE:
-        return False
-    return attempt.remains is Remains.ABANDONED or not attempt.released or to_clean(attempt, now)
-
-
-def to_clean(attempt: Attempt, now: datetime) -> bool:
-    """Return True when what is left of an ended attempt on its worker is to go now."""
-    if attempt.remains is Remains.UNWANTED:
-        return True
-    until = attempt.keep_until
-    return attempt.remains is Remains.KEPT and until is not None and now >= until

@@ -25,8 +25,10 @@ from hopper.dispatch.decisions import (
     Visit,
 )
 from hopper.dispatch.dependencies import Readiness, readiness
-from hopper.dispatch.policy import Snapshot, decide, fits, may_take_jobs, untidy_at
+from hopper.dispatch.policy import decide, fits, may_take_jobs, untidy_at
 from hopper.dispatch.settings import CONTACT_BACK_OFF, PolicySettings
+from hopper.dispatch.snapshot import Snapshot
+from hopper.dispatch.visits import reachable, to_tidy
 from hopper.model.attempt import Outcome, Remains
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
@@ -191,11 +193,11 @@ def test_visits_go_where_they_can_and_hold_each_job_once(now: Snapshot) -> None:
     assert launches.keys() <= follows.keys()
     for item in placements(decisions):
         bulk = item.job.zip_size > now.settings.bulk_limit
-        reached = policy.reachable(now.book.record(item.worker), NOW)
+        reached = reachable(now.book.record(item.worker), NOW)
         assert (item.job.id in launches) is (reached and (item.worker, bulk) not in now.busy)
     for visit in found:
         assert (visit.worker, visit.bulk) not in now.busy
-        assert policy.reachable(now.book.record(visit.worker), NOW)
+        assert reachable(now.book.record(visit.worker), NOW)
         assert not (visit.bulk and (visit.cancels or visit.cleans or visit.discards))
 
 
@@ -399,8 +401,8 @@ def test_tidying(parts: dict[str, Any], discards: int, releases: int, cleans: in
     found = visits(decide(snapshot([left], looks_due=frozenset({"w0"})), NOW))["w0", False]
     counts = (len(found.discards), len(found.releases), len(found.cleans))
     assert counts == (discards, releases, cleans)
-    assert policy.to_tidy(here, NOW) is any(counts)
-    assert not policy.to_tidy(attempt(), NOW)
+    assert to_tidy(here, NOW) is any(counts)
+    assert not to_tidy(attempt(), NOW)
 
 
 def test_large_results_and_zips_go_by_the_second_lane() -> None:

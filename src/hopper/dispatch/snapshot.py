@@ -1,0 +1,33 @@
+"""All that a decision depends on but the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hopper.dispatch.book import Book
+from hopper.dispatch.settings import PolicySettings
+from hopper.model.worker import Worker
+
+Lane = tuple[str, bool]
+"""A worker and whether it is its lane for large transfers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that a decision depends on but the time."""
+
+    book: Book
+    workers: Mapping[str, Worker]
+    """The inventory, in its order."""
+    settings: PolicySettings = field(default_factory=PolicySettings)
+    busy: frozenset[Lane] = frozenset()
+    """Lanes with an order under way."""
+    looks_due: frozenset[str] = frozenset()
+    """Workers that are to be looked at now."""
+    bulk_results: frozenset[str] = frozenset()
+    """Jobs whose results are too large to come home with the others'."""
+    tried: frozenset[str] = frozenset()
+    """Attempts that were to be tidied away and are still there: not at once again."""
+    home_full: bool = False
+    """There is no room at home for results."""
