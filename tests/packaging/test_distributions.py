@@ -139,7 +139,6 @@ def test_the_installed_package_finds_its_content(installed: Path, tmp_path: Path
     assert (folder / "galaxy.yml").is_file()
 
 
-@pytest.mark.skipif(not (ROOT / "src/hopper/cli/demo.py").exists(), reason="no demo yet")
 def test_the_installed_demo_runs_its_jobs(installed: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "demo", ignore_errors=True)
     run(installed / "hopper", "demo", cwd=tmp_path)
