@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,10 @@ from hopper.bootstrap import Listener
 from hopper.cli.common import config_of, examples, printable
 from hopper.dispatch.drive import Stop, Until
 from hopper.model.event import Event, EventKind
+from hopper.model.states import JobState
+
+if TYPE_CHECKING:
+    from hopper.config.model import HopperConfig
 
 _QUIET = frozenset({EventKind.REMAINS_CLEANED, EventKind.LAUNCH_INTENDED})
 
@@ -47,6 +52,18 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) ->
             on_event=tell, on_trouble=lambda text: click.echo(f"hopper: {text}", err=True)
         ),
     )
+    if until_idle and not stop.times:
+        _tell_of_waiting(config)
+
+
+def _tell_of_waiting(config: HopperConfig) -> None:
+    """Say which jobs were left, since only a person can bring them further."""
+    with bootstrap.read_state(config) as store:
+        waiting = [job.id for job in store.jobs.values() if job.state is JobState.PENDING]
+    if waiting:
+        more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        text = f"hopper: {waiting[0]}{more} still waiting; see 'hopper explain {waiting[0]}'"
+        click.echo(text, err=True)
 
 
 def event_line(event: Event) -> str:

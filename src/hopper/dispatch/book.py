@@ -72,12 +72,6 @@ class Book:
             job.origin is Origin.ZIP for jobs in self.placed.values() for job in jobs.values()
         )
 
-    @property
-    def open_count(self) -> int:
-        """Jobs that are not at their end yet, those that somebody else launched left out."""
-        held = sum(job.held and job.state is JobState.PENDING for job in self.jobs.values())
-        return len(self.pending) + held + self.placed_count
-
     def record(self, worker: str) -> WorkerRecord:
         """Return what is known of a worker, which may be nothing yet."""
         return self.records.get(worker) or WorkerRecord(name=worker)

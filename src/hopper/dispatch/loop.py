@@ -20,7 +20,7 @@ from hopper.dispatch.decisions import Decision, Placement, Visit
 from hopper.dispatch.ingest import adopt, ingest
 from hopper.dispatch.intents import record
 from hopper.dispatch.orders import OrderDesk
-from hopper.dispatch.policy import decide
+from hopper.dispatch.policy import can_go_on, decide
 from hopper.dispatch.ports import (
     Arrival,
     Clock,
@@ -143,12 +143,12 @@ class Dispatcher:
 
     @property
     def idle(self) -> bool:
-        """True when nothing is left to do: no open or arriving jobs, no orders under way."""
+        """True when nothing is left that could go on without a person's doing."""
         return (
             not self._under_way
             and not self._arrived
             and self.ports.home.arriving() is None
-            and self.book.open_count == 0
+            and not can_go_on(self.book, self.ports.roster.workers())
             and not self._tidying_left()
         )
 

@@ -8,7 +8,7 @@ whatever becomes free.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,6 +62,30 @@ def may_take_jobs(worker: Worker, record: WorkerRecord, now: datetime) -> bool:
         and record.last_contact is not None
         and record.no_contact_since is None
         and (record.quarantined_until is None or now >= record.quarantined_until)
+    )
+
+
+def can_go_on(book: Book, workers: Mapping[str, Worker]) -> bool:
+    """Return True while time alone may bring a job further, without a person's doing.
+
+    A held job, one whose tags no worker has, or any job while all workers are drained or not
+    set up waits for a person.
+    """
+    if book.placed_count:
+        return True
+    if book.paused:
+        return False
+    open_to_jobs = [
+        worker
+        for worker in workers.values()
+        if not worker.drained and not book.record(worker.name).unready
+    ]
+    return any(
+        fits(job, worker, slot)
+        for _, _, job_id in book.pending
+        if readiness(job := book.jobs[job_id], book.jobs)[0] is not Readiness.WAITING
+        for worker in open_to_jobs
+        for slot in range(worker.slots)
     )
 
 

@@ -182,7 +182,8 @@ def _contact(desk: Desk, report: Report) -> None:
     if report.missing:
         unready = f"missing: {', '.join(report.missing)}"
         if unready != record.unready:
-            desk.tell(EventKind.TROUBLE, worker=report.host, reason=unready)
+            reason = f"{unready}; run 'hopper workers setup {report.host}'"
+            desk.tell(EventKind.TROUBLE, worker=report.host, reason=reason)
     desk.records[report.host] = replace(
         record,
         last_contact=desk.now,

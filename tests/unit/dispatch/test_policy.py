@@ -25,12 +25,13 @@ from hopper.dispatch.decisions import (
     Visit,
 )
 from hopper.dispatch.dependencies import Readiness, readiness
-from hopper.dispatch.policy import decide, fits, may_take_jobs, untidy_at
+from hopper.dispatch.policy import can_go_on, decide, fits, may_take_jobs, untidy_at
 from hopper.dispatch.settings import CONTACT_BACK_OFF, PolicySettings
 from hopper.dispatch.snapshot import Snapshot
 from hopper.dispatch.visits import reachable, to_tidy
-from hopper.model.attempt import Outcome, Remains
-from hopper.model.job import Job, Origin
+from hopper.model.attempt import Attempt, Outcome, Remains
+from hopper.model.job import Job, JobSpec, Origin
+from hopper.model.resources import Requirements
 from hopper.model.states import JobState
 from hopper.model.worker import Worker, WorkerRecord
 from tests.unit.dispatch import situations as have
@@ -421,3 +422,40 @@ def test_large_results_and_zips_go_by_the_second_lane() -> None:
     assert set(found["w0", True].follows) == {"big-000001", "wide-000001"}
     busy = replace(now, busy=frozenset({("w0", True)}))
     assert list(visits(decide(busy, NOW))) == [("w0", False)]
+
+
+@pytest.mark.parametrize(
+    ("job", "record", "paused", "expected"),
+    [
+        ({}, {}, False, True),
+        ({}, {"unready": "no Inbox"}, False, False),
+        ({}, {"no_contact_since": NOW}, False, True),
+        ({"held": True}, {}, False, False),
+        ({"spec": JobSpec(name="j", requirements=Requirements(gpus=1))}, {}, False, False),
+        ({"spec": JobSpec(name="j", after=("other",))}, {}, False, True),
+        ({}, {}, True, False),
+    ],
+    ids=["may", "not set up", "unreachable", "held", "no GPU", "doomed", "paused"],
+)
+def test_what_waits_for_a_person_is_told_from_what_waits_for_time(
+    job: dict[str, Any], record: dict[str, Any], *, paused: bool, expected: bool
+) -> None:
+    waiting = replace(
+        Job(id="j-1", spec=JobSpec(name="j"), state=JobState.PENDING, submitted_at=NOW), **job
+    )
+    book = Book([waiting], [replace(WorkerRecord(name="w"), **record)], {"paused": paused})
+    workers = {"w": Worker(name="w")}
+    assert can_go_on(book, workers) is expected
+    assert not can_go_on(book, {"w": replace(workers["w"], drained=True)})
+
+
+def test_a_job_on_a_worker_goes_on_by_itself() -> None:
+    placed = Attempt(id="a000000000", number=1, worker="w", slot=0, intended_at=NOW)
+    job = Job(
+        id="j-1",
+        spec=JobSpec(name="j"),
+        state=JobState.RUNNING,
+        submitted_at=NOW,
+        attempts=(placed,),
+    )
+    assert can_go_on(Book([job]), {})
