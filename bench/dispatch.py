@@ -1,9 +1,9 @@
 """The whole way of a job, beside what people use today: `python bench/dispatch.py N`.
 
 N workers of the test farm, one 100 kB zip each: out, unpacked, run, result back and verified.
-Hopper is measured three ways: cold (a fresh `hopper dispatch --until-idle`, no connection up),
-warm (the same again, connections still up) and running (a dispatcher that is up and idle gets
-the zips into its queue folder). Beside it a serial scp+ssh loop, GNU parallel and the floor of
+Hopper is measured as a fresh `hopper dispatch --until-idle`, which starts all that it needs, and
+running: a dispatcher that is up gets the zips into its queue folder. Both with no connection up
+(cold) and with all up (warm). Beside it a serial scp+ssh loop, GNU parallel and the floor of
 one exec a worker, from `bench/baselines.py`, with the same ssh options in the same run.
 """
 
@@ -116,10 +116,12 @@ class Bench:
         controller += sum(process_cpu(pid) for pid in self.masters() if pid not in before)
         return self._figure(f"hopper {name}", connections, jobs, (seconds, controller, machine))
 
-    def running(self) -> Figure:
+    def running(self, connections: Connections) -> Figure:
         """Measure a dispatcher that is up, from zips in the queue to the last result at home."""
-        jobs = self.prepare("running")
-        with self._dispatcher() as dispatcher:
+        jobs = self.prepare(f"running-{connections}")
+        with self._dispatcher(connections) as dispatcher:
+            if connections == "cold":
+                self.disconnect()
             masters = self.masters()
             before = _tree_cpu(dispatcher.pid)
             meter = Meter(masters).start()
@@ -128,16 +130,16 @@ class Bench:
             seconds, controller, machine = meter.stop()
             controller += _tree_cpu(dispatcher.pid) - before
             controller += sum(process_cpu(pid) for pid in self.masters() if pid not in masters)
-        return self._figure("hopper running", "warm", jobs, (seconds, controller, machine))
+        return self._figure("hopper running", connections, jobs, (seconds, controller, machine))
 
     @contextmanager
-    def _dispatcher(self) -> Iterator[subprocess.Popen[bytes]]:
+    def _dispatcher(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             [*HOPPER, "dispatch", "--quiet"], cwd=self.folder, env=self.environment
         )
         try:
             # One job through, so that it is up and its sweep with it.
-            warm_up = make_jobs(1, self.folder / "first")
+            warm_up = make_jobs(1, self.folder / f"first-{name}")
             self.drop(warm_up)
             self.wait_for_results(1)
             yield process
@@ -164,11 +166,18 @@ class Bench:
             machine_cpu=machine,
         )
 
+    def disconnect(self) -> None:
+        """End all connections, and wait until they are gone."""
+        deadline = time.monotonic() + 30
+        while (masters := self.masters()) and time.monotonic() < deadline:
+            for pid in masters:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, 15)
+            time.sleep(0.05)
+
     def close(self) -> None:
         """Let the connections go."""
-        for pid in self.masters():
-            with suppress(ProcessLookupError):
-                os.kill(pid, 15)
+        self.disconnect()
         shutil.rmtree(self.sockets, ignore_errors=True)
 
 
@@ -198,7 +207,7 @@ def hopper_figures(farm: Farm, folder: Path) -> list[Figure]:
     try:
         cold = bench.run("cold", "cold")
         warm = bench.run("warm", "warm")
-        return [cold, warm, bench.running()]
+        return [cold, warm, bench.running("cold"), bench.running("warm")]
     finally:
         bench.close()
 
