@@ -212,6 +212,7 @@ def _edit(
     yaml.width = 4096
     _match_indent(yaml, text)
     try:
+        # ruamel.yaml's round-trip loader: it makes plain values only, never objects of a tag.
         document = yaml.load(text)
     except YAMLError as error:
         where = " ".join(str(error).split())[:300]
