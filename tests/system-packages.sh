@@ -13,6 +13,9 @@ unzip:unzip:unpacking by unzip
 zip:zip:workers that pack by zip
 shellcheck:shellcheck:checks of shell scripts
 dash:dash:checks of shell scripts by dash
+mksh:mksh:workers whose sh is mksh
+busybox:busybox:workers whose sh is busybox
+bsdtar:libarchive-tools:unpacking by bsdtar
 systemd-analyze:systemd:the check of the service unit
 git:git:workflows from git
 '

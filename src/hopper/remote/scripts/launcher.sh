@@ -34,6 +34,8 @@ write_whole started "$$ $started $boot $(date +%s)" || exit 1
 as_user run_job >log 2>&1 </dev/null &
 job=$!
 printf '%s\n' "$job" >group
+# Whoever launched us waits for the end of our output.
+exec >/dev/null
 
 watchdog=
 if [ "$hopper_time_limit" -gt 0 ]; then

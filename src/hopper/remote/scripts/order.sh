@@ -8,11 +8,7 @@ look() {
     expand_home "$hopper_outbox"
     outbox=$expanded
     boot_id
-    free_kib=$(df -Pk "$inbox" 2>/dev/null | {
-        read -r _
-        read -r _ _ _ free_kib _
-        printf '%s' "$free_kib"
-    })
+    free_space
     emit host "$boot" "$(date +%s)" "$free_kib" "$inbox" "$outbox"
     [ -d "$inbox" ] || emit missing inbox "$inbox"
     [ -d "$outbox" ] || emit missing outbox "$outbox"
@@ -21,13 +17,29 @@ look() {
     done
 }
 
+# free_space: sets free_kib, of the disk that holds the Inbox; empty where df tells nothing.
+free_space() {
+    free_kib=$(df -Pk "$inbox" 2>/dev/null)
+    free_kib=${free_kib#*
+}
+    set -f
+    # shellcheck disable=SC2086 # the columns are to be split
+    set -- $free_kib
+    set +f
+    free_kib=${4-}
+}
+
 # observe ATTEMPT: where the attempt stands; sets phase.
 observe() {
     side=$inbox/.hopper/$1
-    how='' code='' began='' ended='' left='' group='' size=0
-    if [ -e "$side/log" ]; then size_of "$side/log"; fi
+    how='' code='' began='' ended='' left='' group='' log_size=0
     phase_of "$1"
-    emit attempt "$1" "$phase" "$how" "$code" "$began" "$ended" "$size" "$left" "$group"
+    # After the phase: what has ended writes no more.
+    if [ -e "$side/log" ]; then
+        size_of "$side/log"
+        log_size=$size
+    fi
+    emit attempt "$1" "$phase" "$how" "$code" "$began" "$ended" "$log_size" "$left" "$group"
 }
 
 phase_of() {
@@ -127,9 +139,9 @@ pack_results() {
 raw_files=
 budget=0
 
-# offer ATTEMPT KIND PATH: announce one file, and send it along if it fits into the budget.
+# offer ATTEMPT KIND PATH SIZE: announce one file, and send it along if it fits into the budget.
 offer() {
-    size_of "$3"
+    size=$4
     sha256_of "$3"
     along=0
     if ! less "$budget" "$size"; then
@@ -149,10 +161,15 @@ offer() {
     esac
     emit file "$1" "$2" "$3" "$size" "$digest" "$along"
 }
-offer_result() { offer "$attempt" result "$1"; }
+offer_unmeasured() {
+    size_of "$3"
+    offer "$1" "$2" "$3" "$size"
+}
+offer_result() { offer_unmeasured "$attempt" result "$1"; }
 note_result() { found=1; }
 
-# collect ATTEMPT NAME UNPACK LOG_LIMIT GLOBS: what an ended attempt leaves to bring home.
+# collect ATTEMPT NAME UNPACK LOG_LIMIT GLOBS: what an ended attempt leaves to bring home, once
+# it has been observed.
 # GLOBS: one to a line.
 collect() {
     attempt=$1
@@ -165,17 +182,16 @@ collect() {
         work=$inbox/$2/$3
         [ -d "$side/unpacked" ] && work=$side/unpacked/$3
         pack_results "$side" "$work" "$5" || return 0
-        [ -e "$side/results.tar" ] && offer "$1" tar "$side/results.tar"
+        [ -e "$side/results.tar" ] && offer_unmeasured "$1" tar "$side/results.tar"
     fi
     if [ -e "$side/log" ] && [ ! -L "$side/log" ]; then
-        size_of "$side/log"
-        if [ "$size" -le "$4" ]; then
-            offer "$1" log "$side/log"
+        if [ "$log_size" -le "$4" ]; then
+            offer "$1" log "$side/log" "$log_size"
         elif [ -e "$side/log.home" ] || {
             tail -c "$4" "$side/log" >"$side/log.home.part" 2>/dev/null &&
                 mv "$side/log.home.part" "$side/log.home"
         }; then
-            offer "$1" log "$side/log.home"
+            offer_unmeasured "$1" log "$side/log.home"
         fi
     fi
     emit collected "$1"
@@ -261,10 +277,13 @@ free_name() {
 # release ATTEMPT FILE…: these results are safe at home and leave the Outbox.
 release() {
     side=$inbox/.hopper/$1
-    rm -f "$side/results.tar" "$side/log.home"
     attempt=$1
     shift
-    for result in "$@"; do rm -f "$outbox/$result"; done
+    for result in "$@"; do
+        shift
+        set -- "$@" "$outbox/$result"
+    done
+    rm -f "$side/results.tar" "$side/log.home" "$@"
     emit released "$attempt"
 }
 
@@ -273,8 +292,7 @@ clean() {
     side=$inbox/.hopper/$1
     owner=
     [ -r "$inbox/$2/.hopper-attempt" ] && read -r owner <"$inbox/$2/.hopper-attempt"
-    [ "$owner" != "$1" ] || rm -rf "${inbox:?}/${2:?}"
-    rm -rf "$side"
+    if [ "$owner" = "$1" ]; then rm -rf "$side" "${inbox:?}/${2:?}"; else rm -rf "$side"; fi
     [ -e "$side" ] || emit cleaned "$1"
 }
 
@@ -321,7 +339,7 @@ receive() {
     arrived=$inbox/.hopper/.arrived.$$
     [ -d "$inbox" ] || return 0
     for old in "$inbox"/.hopper/.arrived.*; do
-        [ -n "$(find "$old" -prune -mmin +1440 2>/dev/null)" ] && rm -rf "$old"
+        [ -e "$old" ] && [ -n "$(find "$old" -prune -mmin +1440 2>/dev/null)" ] && rm -rf "$old"
     done
     if ! { mkdir -p "$arrived" && tar xf - -C "$arrived" 2>"$arrived/.err"; }; then
         emit trouble '' "receiving: $(tail -c 300 "$arrived/.err" 2>&1)"
@@ -335,10 +353,10 @@ older_than_a_minute() { [ -n "$(find "$1" -prune -mmin +1 2>/dev/null)" ]; }
 claim() {
     if ! mkdir "$side/claim" 2>/dev/null; then
         claimer='' claimed=''
-        if [ -r "$side/claim/pid" ]; then
-            read -r claimer claimed <"$side/claim/pid"
+        [ -r "$side/claim/pid" ] && read -r claimer claimed <"$side/claim/pid"
+        if [ -n "$claimed" ]; then
             start_time "$claimer"
-            [ -n "$started" ] && [ "$started" = "$claimed" ] && return 1
+            [ "$started" = "$claimed" ] && return 1
         elif ! older_than_a_minute "$side/claim"; then
             # Its owner is about to write its name.
             return 1
@@ -353,8 +371,11 @@ claim() {
         mkdir "$side/claim" 2>/dev/null || return 1
     fi
     start_time $$
-    write_whole "$side/claim/pid" "$$ $started"
+    sign_claim $$
 }
+
+# sign_claim PID: one write, so that a reader finds nothing or all of it.
+sign_claim() { printf '%s\n' "$1 $started" >"$side/claim/pid"; }
 
 # launch ATTEMPT NAME SLOTS UNPACK SHA256 NEED_KB: unpack the zip that came and start it, once.
 launch() {
@@ -419,17 +440,14 @@ launch_claimed() {
         return 1
     fi
     mv -f "$zip" "$inbox/$2.zip"
-    rm -rf "$stage"
-    as_user new_session sh "$side/launcher.sh" "$side" </dev/null >/dev/null 2>&1 &
-    launcher=$!
-    # From now on the claim is the launcher's, which may outlive us before it has begun.
-    start_time "$launcher"
-    [ -z "$started" ] || write_whole "$side/claim/pid" "$launcher $started"
-    tries=0
-    while [ ! -e "$side/started" ] && [ "$tries" -lt 50 ]; do
-        tries=$((tries + 1))
-        nap
-    done
+    # The launcher lets go of the pipe once the job has begun, or cannot begin.
+    : "$(
+        as_user new_session sh "$side/launcher.sh" "$side" </dev/null 2>/dev/null &
+        launcher=$!
+        # From now on the claim is the launcher's, which may outlive us before it has begun.
+        start_time "$launcher"
+        [ -z "$started" ] || sign_claim "$launcher"
+    )"
     # A cancel that came in between has kept the launcher from starting, and saw no zip.
     [ ! -e "$side/cancel" ] || rm -f "$inbox/$2.zip"
     emit launched "$1" now
@@ -456,14 +474,12 @@ read_log() {
 finish() {
     [ -z "${arrived:-}" ] || rm -rf "$arrived"
     emit end
-    (
-        IFS='
+    IFS='
 '
-        set -f
-        # shellcheck disable=SC2086 # one path to a line
-        set -- $raw_files
-        [ $# = 0 ] || cat -- "$@"
-    )
+    set -f
+    # shellcheck disable=SC2086 # one path to a line
+    set -- $raw_files
+    [ $# = 0 ] || cat -- "$@"
     [ -z "${log_path:-}" ] || [ "$length" = 0 ] ||
         tail -c "+$((from + 1))" "$log_path" | head -c "$length"
     exit 0

@@ -52,7 +52,7 @@ start_time() {
         set -- $stat
         # A zombie is dead: it only waits for its parent to take notice.
         [ "$1" = Z ] || started=${20}
-    else
+    elif [ ! -e /proc/self ]; then
         started=$(ps -o lstart= -p "$1" 2>/dev/null | tr -c 'A-Za-z0-9\n' '-')
     fi
 }
