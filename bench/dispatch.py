@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.baselines import METHODS, baselines
 from bench.farm_jobs import make_jobs
-from bench.farm_meter import Figure, Meter, process_cpu, table
+from bench.farm_meter import Figure, Meter, machine_cpu, process_cpu, table
 from tests.rigs.farm import Farm
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 HOPPER = [sys.executable, "-m", "hopper"]
 SECONDS = 600.0
+QUIET_CPU = 0.1
+"""CPU seconds in a second that a machine with nothing to do stays below."""
+QUIET_PATIENCE = 30.0
+"""Seconds that it is waited for, where something else may never be quiet."""
 CONFIG = """\
 inventory: inventory.yml
 poll: {interval_seconds: 10, settle_seconds: 0}
@@ -138,10 +142,11 @@ class Bench:
             [*HOPPER, "dispatch", "--quiet"], cwd=self.folder, env=self.environment
         )
         try:
-            # One job through, so that it is up and its sweep with it.
+            # One job through, so that it is up and its sweep with it, and all workers looked at.
             warm_up = make_jobs(1, self.folder / f"first-{name}")
             self.drop(warm_up)
             self.wait_for_results(1)
+            _wait_until_quiet()
             yield process
         finally:
             process.terminate()
@@ -174,6 +179,8 @@ class Bench:
                 with suppress(ProcessLookupError):
                     os.kill(pid, 15)
             time.sleep(0.05)
+        # The workers' ends of them are taken down too.
+        _wait_until_quiet()
 
     def close(self) -> None:
         """Let the connections go."""
@@ -199,6 +206,17 @@ def _tree_cpu(pid: int) -> float:
             text = Path(f"/proc/{each}/stat").read_text(encoding="utf-8", errors="replace")
             ticks += sum(map(int, text.rsplit(")", 1)[1].split()[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _wait_until_quiet() -> None:
+    """Wait until the machine has had next to nothing to do for a second."""
+    deadline = time.monotonic() + QUIET_PATIENCE
+    used = machine_cpu()
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        before, used = used, machine_cpu()
+        if used - before < QUIET_CPU:
+            return
 
 
 def hopper_figures(farm: Farm, folder: Path) -> list[Figure]:

@@ -43,8 +43,8 @@ DAY = 86_400.0
 DISPATCH_COMMAND = "hopper dispatch"
 LOCK_PATIENCE = 5.0
 """Seconds to wait for another short command to let go of the state folder."""
-
-
+GLANCE = 0.1
+"""Seconds between glances at whether the queue folder has changed."""
 JOB_SECONDS = 0.01
 """What a command may take the dispatcher for each job that it names."""
 
@@ -192,15 +192,30 @@ class _Box:
 
 
 class _Bell:
-    """Sleeps until somebody rings at the state folder's door."""
+    """Sleeps until somebody rings at the state folder's door, or a folder gets or loses a file."""
 
-    def __init__(self, doorbell: Doorbell) -> None:
+    def __init__(self, doorbell: Doorbell, watched: Path) -> None:
         self._doorbell = doorbell
+        self._watched = watched
+        self._seen = self._stamp()
 
     def wait(self, seconds: float) -> None:
-        ready, _, _ = select.select([self._doorbell], [], [], seconds)
-        if ready:
-            self._doorbell.drain()
+        end = time.monotonic() + seconds
+        while True:
+            # What came in since the last wait began may not have been seen by the tick.
+            before, self._seen = self._seen, self._stamp()
+            left = end - time.monotonic()
+            if self._seen != before or left <= 0:
+                break
+            if select.select([self._doorbell], [], [], min(left, GLANCE))[0]:
+                break
+        self._doorbell.drain()
+
+    def _stamp(self) -> int:
+        try:
+            return self._watched.stat().st_mtime_ns
+        except OSError:
+            return 0
 
 
 class _NoFleet:
@@ -266,7 +281,7 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
         )
         drive(
             dispatcher,
-            _Bell(doorbell),
+            _Bell(doorbell, config.paths.queue),
             stop,
             until,
             on_trouble=listener.on_trouble,
