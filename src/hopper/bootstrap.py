@@ -31,7 +31,7 @@ from hopper.store.state import StateStore
 if TYPE_CHECKING:
     from hopper.ansible.roster import InventoryRoster, Reading
     from hopper.ansible.runs import AnsibleSettings
-    from hopper.ansible.sweep import SweepSettings
+    from hopper.ansible.sweep import Sources, SweepSettings
     from hopper.dispatch.drive import Stop, Until
     from hopper.dispatch.loop import Dispatcher
     from hopper.home.at_home import FilesAtHome
@@ -141,37 +141,44 @@ def roster(config: HopperConfig, on_trouble: Callable[[str], None]) -> Inventory
     return InventoryRoster(lambda: read_inventory(config), on_trouble)
 
 
-def read_inventory(config: HopperConfig) -> Reading:
-    """Read the workers of the inventory and of the config's own list. ConfigError."""
-    from hopper.ansible.inventory import fingerprint, read_workers, seed_inventory
-    from hopper.ansible.roster import Reading
+def sources(config: HopperConfig) -> Sources:
+    """Return what the inventory is read from, as it is now. ConfigError where there is nothing."""
+    from hopper.ansible.inventory import fingerprint, seed_inventory
     from hopper.ansible.sweep import Sources
 
-    group, folder = config.dispatch.workers_group, config.paths.db
-    settings = ansible_settings(config)
+    paths = config.inventory
     if config.workers:
-        named = seed_inventory(config.workers, group, folder)
-        if settings.inventory:
-            listed = read_workers(settings, group, folder, may_be_empty=True)
-            own = {worker.name for worker in listed}
-            twins = sorted(own & {worker.name for worker in config.workers})
-            if twins:
-                raise ConfigError(
-                    f"worker {', '.join(twins)} is in the inventory and under 'workers:'",
-                    way_out=f"take it out of {config.source}",
-                )
-        settings = replace(settings, inventory=(*settings.inventory, str(named)))
-    if not settings.inventory:
+        group, folder = config.dispatch.workers_group, config.paths.db
+        paths = (*paths, str(seed_inventory(config.workers, group, folder)))
+    if not paths:
         raise ConfigError(
             f"{config.source} names no inventory and no workers",
             way_out="set 'inventory:', or run 'hopper workers add'",
         )
-    workers = read_workers(settings, group, folder)
-    # A script's hosts may change though no file does.
-    version = f"{fingerprint(settings.inventory)} {workers}"
+    return Sources(paths=paths, files=fingerprint(paths))
+
+
+def read_inventory(config: HopperConfig) -> Reading:
+    """Read the workers of the inventory and of the config's own list. ConfigError."""
+    from hopper.ansible.inventory import read_workers
+    from hopper.ansible.roster import Reading
+
+    group, folder = config.dispatch.workers_group, config.paths.db
+    settings = ansible_settings(config)
+    all_of_it = sources(config)
+    if config.workers and settings.inventory:
+        listed = read_workers(settings, group, folder, may_be_empty=True)
+        own = {worker.name for worker in listed}
+        twins = sorted(own & {worker.name for worker in config.workers})
+        if twins:
+            raise ConfigError(
+                f"worker {', '.join(twins)} is in the inventory and under 'workers:'",
+                way_out=f"take it out of {config.source}",
+            )
+    workers = read_workers(replace(settings, inventory=all_of_it.paths), group, folder)
     return Reading(
         workers={worker.name: worker for worker in workers},
-        sources=Sources(paths=settings.inventory, version=version),
+        sources=replace(all_of_it, workers=str(workers)),
     )
 
 
@@ -262,8 +269,13 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
         for warning in store.warnings:
             listener.on_trouble(warning)
         workers = roster(config, listener.on_trouble)
-        workers.workers()
         fleet = SweepFleet(sweep_settings(config, folder / "wake"), workers.sources)
+        try:
+            fleet.prepare(sources(config))
+            workers.workers()
+        except HopperError:
+            fleet.close(0.0)
+            raise
         home = FilesAtHome(config)
         dispatcher = Dispatcher(
             Ports(

@@ -44,7 +44,7 @@ class Rig:
         for name in ("Inbox", "Outbox"):
             (folder / name).mkdir()
         self.path = inventory(folder / "inventory.json", HOSTS)
-        self.sources = Sources(paths=(str(self.path),), version="1")
+        self.sources = Sources(paths=(str(self.path),), workers="1")
         ansible = AnsibleSettings(inventory=self.sources.paths, connect_timeout=5)
         self.fleet = SweepFleet(
             SweepSettings(ansible=ansible, folder=self.runs, **settings), lambda: self.sources
@@ -166,7 +166,7 @@ def test_another_inventory_is_another_sweep(make: Callable[..., Rig]) -> None:
     rig.ask("near")
     old = rig.run_folders()
     inventory(rig.path, {**HOSTS, "stranger": {"ansible_connection": "local"}})
-    rig.sources = Sources(paths=rig.sources.paths, version="2")
+    rig.sources = Sources(paths=rig.sources.paths, workers="2")
     assert not rig.ask("stranger")["stranger"].error
     assert set(rig.run_folders()) - set(old)
 
@@ -243,7 +243,7 @@ def test_an_order_that_takes_too_long_holds_up_no_other(make: Callable[..., Rig]
     slow.chmod(0o755)
     hosts = {**HOSTS, "slow": {"ansible_connection": "ssh", "ansible_ssh_executable": str(slow)}}
     inventory(rig.path, hosts)
-    rig.sources = Sources(paths=rig.sources.paths, version="2")
+    rig.sources = Sources(paths=rig.sources.paths, workers="2")
     started = time.monotonic()
     orders = [rig.order("slow", deadline=3.0), rig.order("near")]
     rig.fleet.send(orders)
@@ -253,3 +253,20 @@ def test_an_order_that_takes_too_long_holds_up_no_other(make: Callable[..., Rig]
     assert not seen["near"].error
     assert seen["near"].at < seen["slow"].at
     assert time.monotonic() - started < 60
+
+
+def test_a_sweep_that_was_prepared_takes_the_first_orders(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.fleet.prepare(Sources(paths=rig.sources.paths))
+    prepared = rig.run_folders()
+    assert len(prepared) == 1
+    assert not rig.ask("near")["near"].error
+    assert rig.run_folders() == prepared
+
+
+def test_a_sweep_prepared_from_other_files_takes_none(make: Callable[..., Rig]) -> None:
+    rig = make()
+    rig.fleet.prepare(Sources(paths=rig.sources.paths, files="an older state"))
+    prepared = rig.run_folders()
+    assert not rig.ask("near")["near"].error
+    assert set(rig.run_folders()) - set(prepared)

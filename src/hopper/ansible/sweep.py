@@ -50,8 +50,15 @@ class Sources:
 
     paths: tuple[str, ...]
     """As ``ansible -i`` takes them."""
-    version: str = ""
-    """Another one for another content: a sweep keeps what it has read."""
+    files: str = ""
+    """Another one when a file has changed: a sweep keeps what it has read."""
+    workers: str | None = None
+    """Another one when the workers have, as a script's may though no file does; None while they
+    are not known."""
+
+    def agree(self, later: Sources) -> bool:
+        """Return True when what was read from these is what the later ones hold."""
+        return later == (self if self.workers is not None else replace(self, workers=later.workers))
 
 
 class Sweep:
@@ -208,13 +215,20 @@ class SweepFleet:
         self._sweeps.clear()
         self._leaving.clear()
 
+    def prepare(self, inventory: Sources) -> None:
+        """Start the sweep that the first orders will need, while the workers are still read."""
+        self._sweeps[False] = Sweep(self._settings, inventory)
+
     def _sweep(self, bulk: bool) -> Sweep:
         inventory = self._inventory()
         sweep = self._sweeps.get(bulk)
-        if sweep is not None and (sweep.ended or sweep.ending or sweep.inventory != inventory):
-            self._leaving.append(self._sweeps.pop(bulk))
-            sweep.end()
-            sweep = None
+        if sweep is not None:
+            if sweep.ended or sweep.ending or not sweep.inventory.agree(inventory):
+                self._leaving.append(self._sweeps.pop(bulk))
+                sweep.end()
+                sweep = None
+            else:
+                sweep.inventory = inventory
         if sweep is None:
             sweep = self._sweeps[bulk] = Sweep(self._settings, inventory)
         return sweep
