@@ -38,7 +38,7 @@ def woken(bell: _Bell, act: Callable[[], object]) -> bool:
 
 
 def test_a_zip_in_the_queue_wakes(bell: _Bell, queue: Path) -> None:
-    assert woken(bell, lambda: (queue / "job.zip").touch())
+    assert woken(bell, (queue / "job.zip").touch)
 
 
 def test_a_zip_from_before_the_sleep_wakes(bell: _Bell, queue: Path) -> None:
