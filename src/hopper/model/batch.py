@@ -1,0 +1,250 @@
+"""Orders to a batch system's login node and its reports, as they travel in JSON lines.
+
+Times are epoch seconds. What is in the batch system's own words travels unread; the backend
+reads it at home.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hopper.model.orders import Collected
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A question to the batch system: shell text whose output is read at home."""
+
+    name: str
+    """What the backend knows it by; lower-case letters and underscores."""
+    shell: str
+    """POSIX sh, all values in it quoted. It runs under a time limit, without input."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a command said."""
+
+    code: int
+    """Exit code; 124 when it was ended by its time limit."""
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """Hand this attempt to the batch system, once."""
+
+    attempt: str
+    script: str
+    """The whole submission script."""
+    command: str
+    """Shell text that submits ``$hopper_script`` and prints the native id."""
+    lookup: str
+    """Shell text that prints what the batch system knows of the attempt, asked before a
+    submission that may have been made already is made again. Empty where nothing can be asked
+    (``local``)."""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """Files at home, and the names they get in the attempt's folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FollowBatch:
+    """Tell what the attempt's own side folder says; if it has ended, bring home what it left."""
+
+    attempt: str
+    collect: bool = True
+    """False while there is no room at home, or it is known that it goes on."""
+    working_dir: str = "~"
+    output_file: str = ""
+    """Where its output goes instead of the side folder; a leading ``~`` is expanded there."""
+    error_file: str = ""
+    outputs: tuple[str, ...] = ()
+    """Globs below the working folder."""
+    generates_source: str = ""
+    over: bool = False
+    """The batch system says that it has ended: collect though its script recorded no end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelBatch:
+    """End an attempt."""
+
+    attempt: str
+    command: str
+    """Shell text; empty where the process group is ours to end (``local``)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchOrder:
+    """All that one login node is to do in one go, in the order of the fields."""
+
+    id: str
+    host: str
+    backend: str
+    work_dir: str = "~/.hopper"
+    """Where the attempts' side folders are."""
+    incoming: str = ""
+    """Folder at home where collected files are put, a folder for each attempt in it."""
+    grace: int = 10
+    query_timeout: int = 30
+    """Seconds that a command of the batch system may take."""
+    inline_limit: int = 1_000_000
+    fetch_limit: int | None = None
+    log_limit: int = 1_000_000
+    cancels: tuple[CancelBatch, ...] = ()
+    cleans: tuple[str, ...] = ()
+    """Attempts of which nothing is wanted any more."""
+    submissions: tuple[Submission, ...] = ()
+    queries: tuple[Query, ...] = ()
+    follows: tuple[FollowBatch, ...] = ()
+    deadline: float | None = None
+    apart: bool = False
+
+
+class Submitted(StrEnum):
+    """What became of a submission."""
+
+    NOW = "now"
+    """It was made now."""
+    AGAIN = "again"
+    """It had been made before; what was said then is told again."""
+    UNDERWAY = "underway"
+    """An earlier try may still be at it, or its outcome cannot be found out now."""
+    FOUND = "found"
+    """An earlier try had got through; the batch system knows the attempt."""
+    REFUSED = "refused"
+    """It could not be made: no place for its folder, say. Never has been, never will."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmitResult:
+    """What became of the submission of an attempt, and the batch system's words."""
+
+    attempt: str
+    verdict: Submitted
+    said: Said
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SideSighting:
+    """What an attempt's side folder says."""
+
+    attempt: str
+    native: str = ""
+    """The batch system's id as the running script saw it."""
+    started_at: float | None = None
+    exit_code: int | None = None
+    """None while the script has recorded no end."""
+    ended_at: float | None = None
+    out_bytes: int = 0
+    err_bytes: int = 0
+    alive: bool | None = None
+    """``local`` only: whether its process group lives."""
+    node: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchReport:
+    """What came of an order. With ``error``, nothing is known."""
+
+    order: str
+    host: str
+    at: float
+    error: str = ""
+    delivered: bool = True
+    clock_skew: float | None = None
+    free_bytes: int | None = None
+    submitted: tuple[SubmitResult, ...] = ()
+    answers: tuple[tuple[str, Said], ...] = ()
+    """What the queries said, by their names."""
+    sides: tuple[SideSighting, ...] = ()
+    cancelled: tuple[tuple[str, Said], ...] = ()
+    cleaned: tuple[str, ...] = ()
+    collected: tuple[Collected, ...] = ()
+    gathered: tuple[str, ...] = ()
+    """Attempts of which all that was offered came home."""
+    too_large: tuple[str, ...] = ()
+    troubles: tuple[tuple[str, str], ...] = ()
+    """Attempt (or nothing) and what went wrong."""
+
+
+# --- what the backend makes of it
+
+
+class NativePhase(StrEnum):
+    """Where the batch system says that a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Cause(StrEnum):
+    """Why an attempt did not complete."""
+
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    NODE_FAIL = "node_fail"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NativeSighting:
+    """What the batch system says of one job, by its live view or its accounting."""
+
+    native_id: str
+    phase: NativePhase
+    name: str = ""
+    """The job's name there."""
+    user: str = ""
+    partition: str = ""
+    word: str = ""
+    """Its state in the system's own word (``COMPLETING``, ``Eqw``)."""
+    reason: str = ""
+    """Why it waits or failed, in the system's own words."""
+    cause: Cause | None = None
+    """Set when it ended and did not complete."""
+    exit_code: int | None = None
+    """None where the system does not tell: that is no success."""
+    succeeded: bool = False
+    """True only on positive evidence of a success."""
+    submitted_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    cpus: int | None = None
+    cpu_seconds: float | None = None
+    elapsed_seconds: float | None = None
+    peak_memory: int | None = None
+    node: str = ""
+    working_dir: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterInfo:
+    """The machines of a cluster, as far as its commands tell."""
+
+    nodes: int = 0
+    nodes_up: int = 0
+    cpus: int = 0
+    cpus_free: int = 0
+    partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchReading:
+    """What the answers to a backend's queries mean."""
+
+    jobs: tuple[NativeSighting, ...] = ()
+    """At most one for each native id: the live view's word, with the accounting's figures."""
+    queue_seen: bool = False
+    """The live view was whole: a job that is not in it has left it."""
+    accounting_seen: bool = False
+    """The accounting answered: what it holds of the jobs asked for is among ``jobs``."""
+    accounting: bool = True
+    """False where there is no accounting to wait for (disabled, or none on this system)."""
+    trouble: str = ""
+    """What went wrong, in the system's own words; empty when nothing did."""
+    info: ClusterInfo | None = None
