@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hopper.dispatch.changes import Changes
+from hopper.dispatch.desk import Desk
 from hopper.dispatch.ports import Arrival
-from hopper.dispatch.reconcile import Desk
 from hopper.dispatch.takeover import take_over
 from hopper.errors import UsageError
 from hopper.model.attempt import Attempt, Outcome, Remains

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.commands import before, enter
+from hopper.dispatch.desk import Desk
 from hopper.dispatch.ports import Arrival, Refusal
-from hopper.dispatch.reconcile import Desk
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.event import EventKind
 from hopper.model.job import Job, JobSpec, Origin

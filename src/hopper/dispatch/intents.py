@@ -16,7 +16,8 @@ from hopper.dispatch.decisions import (
     ResultsMissing,
     Visit,
 )
-from hopper.dispatch.reconcile import Desk, end
+from hopper.dispatch.desk import Desk
+from hopper.dispatch.endings import end
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.event import EventKind
 from hopper.model.job import Job

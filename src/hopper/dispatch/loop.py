@@ -17,8 +17,10 @@ from hopper.dispatch import commands
 from hopper.dispatch.book import Book
 from hopper.dispatch.changes import Changes, merged
 from hopper.dispatch.decisions import Decision, Placement, Visit
+from hopper.dispatch.desk import Desk
 from hopper.dispatch.ingest import adopt, ingest
 from hopper.dispatch.intents import record
+from hopper.dispatch.launches import void
 from hopper.dispatch.orders import OrderDesk
 from hopper.dispatch.policy import can_go_on, decide
 from hopper.dispatch.ports import (
@@ -35,7 +37,7 @@ from hopper.dispatch.ports import (
     Store,
     Upkeeping,
 )
-from hopper.dispatch.reconcile import Desk, reconcile, void
+from hopper.dispatch.reconcile import reconcile
 from hopper.dispatch.rhythm import Rhythm
 from hopper.dispatch.settings import PolicySettings
 from hopper.dispatch.snapshot import Snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hopper.dispatch.reconcile import Desk
+from hopper.dispatch.desk import Desk
 from hopper.errors import UsageError
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.event import EventKind

@@ -10,8 +10,8 @@ from hopper.dispatch import commands
 from hopper.dispatch.book import Book
 from hopper.dispatch.changes import merged
 from hopper.dispatch.commands import Done
+from hopper.dispatch.desk import Desk
 from hopper.dispatch.ports import Arrival
-from hopper.dispatch.reconcile import Desk
 from hopper.dispatch.settings import PolicySettings
 from hopper.errors import UsageError
 from hopper.model.attempt import Outcome, Remains

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.reconcile import Desk, Landed, reconcile
+from hopper.dispatch.desk import Desk
+from hopper.dispatch.endings import Landed
+from hopper.dispatch.reconcile import reconcile
 from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
 from hopper.model.event import EventKind

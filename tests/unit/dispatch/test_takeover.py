@@ -6,8 +6,8 @@ import pytest
 
 from hopper.dispatch import commands
 from hopper.dispatch.book import Book
+from hopper.dispatch.desk import Desk
 from hopper.dispatch.ingest import ours
-from hopper.dispatch.reconcile import Desk
 from hopper.dispatch.settings import PolicySettings
 from hopper.errors import UsageError
 from hopper.model.event import EventKind

@@ -1,0 +1,101 @@
+"""Where a step of the scheduler gathers what it changes, before one commit takes it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hopper.dispatch.book import Book
+from hopper.dispatch.changes import Changes
+from hopper.dispatch.settings import PolicySettings
+from hopper.model.attempt import Attempt
+from hopper.model.event import Event, EventKind
+from hopper.model.job import Job
+from hopper.model.states import JobState
+from hopper.model.worker import WorkerRecord
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """Gathers what a step changes; later parts of the step see what earlier ones did."""
+
+    book: Book
+    settings: PolicySettings
+    now: datetime
+    jobs: dict[str, Job] = field(default_factory=dict)
+    records: dict[str, WorkerRecord] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    def job(self, job_id: str) -> Job:
+        """Return the job as this step has left it."""
+        return self.jobs.get(job_id) or self.book.jobs[job_id]
+
+    def record(self, worker: str) -> WorkerRecord:
+        """Return what is known of the worker, as this step has left it."""
+        return self.records.get(worker) or self.book.record(worker)
+
+    def open_attempt(self, worker: str, attempt_id: str) -> tuple[Job, Attempt] | None:
+        """Return the open attempt of that id on that worker, with its job."""
+        for known in self.book.placed.get(worker, {}).values():
+            job = self.job(known.id)
+            attempt = job.open_attempt
+            if attempt is not None and attempt.id == attempt_id:
+                return job, attempt
+        return None
+
+    def put(self, job: Job) -> None:
+        """Take the job's new value."""
+        self.jobs[job.id] = job
+
+    def tell(
+        self,
+        kind: EventKind,
+        *,
+        job: str | None = None,
+        worker: str | None = None,
+        reason: str = "",
+        **data: object,
+    ) -> None:
+        """Add an event."""
+        self.events.append(
+            Event(kind=kind, at=self.now, job=job, worker=worker, reason=reason, data=data)
+        )
+
+    def move(self, job: Job, state: JobState, reason: str = "") -> Job:
+        """Move the job to another state and tell of it."""
+        attempt = job.attempt
+        moved = job.moved(state, at=self.now, reason=reason)
+        self.put(moved)
+        self.tell(
+            EventKind.JOB_STATE,
+            job=job.id,
+            worker=attempt.worker if attempt is not None else None,
+            reason=reason,
+            **{"from": str(job.state), "to": str(state)},
+            attempt=attempt.id if attempt is not None else "",
+        )
+        return moved
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what the block has put and told when it raises."""
+        before = dict(self.jobs), dict(self.records), list(self.events)
+        try:
+            yield
+        except BaseException:
+            self.jobs, self.records, self.events = before
+            raise
+
+    def changes(self) -> Changes:
+        """Return all of it as one commit."""
+        return Changes(
+            jobs=tuple(self.jobs.values()),
+            workers=tuple(
+                record
+                for name, record in self.records.items()
+                if record != self.book.records.get(name)
+            ),
+            events=tuple(self.events),
+        )
