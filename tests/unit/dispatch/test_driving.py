@@ -10,6 +10,7 @@ import pytest
 
 from hopper.dispatch.commands import arrival_to_json
 from hopper.dispatch.drive import STOP_PATIENCE, TROUBLE_PAUSE, Stop, Until, drive
+from hopper.dispatch.orders import OrderDesk
 from hopper.dispatch.rhythm import Rhythm
 from hopper.dispatch.settings import BackOff
 from hopper.errors import HopperError
@@ -233,16 +234,18 @@ def test_a_letter_that_breaks_something_is_answered() -> None:
     assert not rig.store.jobs
 
 
-def test_an_order_that_cannot_be_written_holds_up_no_other() -> None:
+def test_an_order_that_cannot_be_written_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(workers=[Worker(name="w1"), Worker(name="w2")])
-    write = rig.dispatcher._desk_of_orders.write
+    write = OrderDesk.write
 
-    def writing(order_id: str, visit: Any, worker: Worker, *rest: Any, **named: Any) -> Order:
+    def writing(
+        desk: OrderDesk, order_id: str, visit: Any, worker: Worker, *rest: Any, **named: Any
+    ) -> Order:
         if worker.name == "w1":
             raise ZeroDivisionError("oops")
-        return write(order_id, visit, worker, *rest, **named)
+        return write(desk, order_id, visit, worker, *rest, **named)
 
-    rig.dispatcher._desk_of_orders.write = writing  # type: ignore[method-assign]
+    monkeypatch.setattr(OrderDesk, "write", writing)
     rig.home.drop("a-000001")
     assert rig.ends("a-000001") == [JobState.COMPLETED]
     assert len([e for e in rig.kinds(EventKind.TROUBLE) if e.worker == "w1"]) == 1

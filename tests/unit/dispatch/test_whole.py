@@ -415,6 +415,25 @@ def test_large_zips_and_results_hold_no_one_up() -> None:
     assert not rig.farm.collisions
 
 
+def test_that_results_were_large_says_nothing_of_the_next_try() -> None:
+    rig = Rig(
+        workers=[Worker(name="w1")],
+        policy=replace(POLICY, bulk_limit=20),
+        orders=replace(Rig().orders, bulk_limit=20),
+    )
+    rig.home.drop("large-00001", spec(retries=1), size=10)
+    rig.farm.plans["large-00001"] = Plan(exit_code=1)
+    assert rig.ends("large-00001") == [FAILED]
+    attempt = rig.job("large-00001").attempts[1].id
+    looks = [
+        order
+        for order in rig.farm.orders
+        if not order.launches and any(follow.attempt == attempt for follow in order.follows)
+    ]
+    assert looks[0].deadline is not None
+    assert any(order.deadline is None for order in looks)
+
+
 def test_jobs_come_after_others() -> None:
     rig = Rig()
     rig.home.drop("a-000001", spec("a"))
