@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from hopper.config.model import HopperConfig
+from hopper.config.overrides import ENV_FILE, Override, find_overrides, put_over
 from hopper.config.settings import Location, problems
-from hopper.config.yaml_text import find_node, parse_mapping
+from hopper.config.yaml_text import find_node, find_value, parse_mapping, written_mapping
 from hopper.errors import ConfigError
 
 FILE_NAME = "hopper.yaml"
@@ -42,16 +43,21 @@ def locate(path: Path | None = None, environment: Mapping[str, str] | None = Non
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> HopperConfig:
     """Return the config in that file (see ``locate``); ``source`` of it is the file.
 
-    Raises ConfigError in one line with file, line and key, and what to do.
+    Variables and a ``.env`` beside it go before what it says (see ``overrides``). Raises
+    ConfigError in one line with file, line and key, and what to do.
     """
     place = locate(path, environment)
     content = read_bytes(place)
     values, tree = parse_mapping(content, str(place))
-    config = validated(values, place, tree)
+    _keep_variables_as_written(values, tree)
+    variables = os.environ if environment is None else environment
+    overrides = find_overrides(HopperConfig, place.parent / ENV_FILE, variables)
+    put_over(values, overrides)
+    config = validated(values, place, tree, overrides)
     if config.paths.db.exists() and not config.paths.db.is_dir():
+        where = _line(place, tree, ("paths", "db"), overrides)
         raise ConfigError(
-            f"{_line(place, tree, ('paths', 'db'))}: paths.db is a file ({config.paths.db}), "
-            "and hopper keeps a folder",
+            f"{where}: paths.db is a file ({config.paths.db}), and hopper keeps a folder",
             way_out="a jobhopper.db is taken over by 'hopper import'; then name another folder",
         )
     return config
@@ -71,7 +77,10 @@ def read_bytes(place: Path) -> bytes:
 
 
 def validated(
-    values: Mapping[object, object], place: Path, tree: yaml.Node | None = None
+    values: Mapping[object, object],
+    place: Path,
+    tree: yaml.Node | None = None,
+    overrides: tuple[Override, ...] = (),
 ) -> HopperConfig:
     """Return the config that the values mean, as if read from ``place``."""
     source = Path(os.path.abspath(place))  # noqa: PTH100 - symlinks stay as they are written
@@ -80,14 +89,28 @@ def validated(
     except ValidationError as error:
         raise InvalidConfig(
             tuple(
-                f"{_line(place, tree, location)}: {text}"
+                f"{_line(place, tree, location, overrides)}: {text}"
                 for location, text in problems(error, HopperConfig)
             )
         ) from error
     return config.read_from(source)
 
 
-def _line(place: Path, tree: yaml.Node | None, location: Location) -> str:
+def _keep_variables_as_written(values: Mapping[object, object], tree: yaml.Node) -> None:
+    """Let ``VERSION: 1.10`` stay 1.10 in environments."""
+    environments = values.get("environments")
+    for index, item in enumerate(environments if isinstance(environments, list) else []):
+        if isinstance(item, dict) and isinstance(item.get("variables"), dict):
+            node = find_value(tree, ("environments", index, "variables"))
+            item["variables"] = written_mapping(node)
+
+
+def _line(
+    place: Path, tree: yaml.Node | None, location: Location, overrides: tuple[Override, ...]
+) -> str:
+    for override in overrides:
+        if location[: len(override.location)] == override.location:
+            return override.said_by
     if tree is None:
         return str(place)
     return f"{place}:{find_node(tree, location).start_mark.line + 1}"

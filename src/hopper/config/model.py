@@ -17,11 +17,15 @@ from pydantic import (
     model_validator,
 )
 
+from hopper.config.backends import Backend
 from hopper.config.launch_template import DEFAULT_TEMPLATE, needs_run_job, shell_line
+from hopper.config.names import check_names
+from hopper.config.pricing import Pricing
 from hopper.config.seed_worker import SeedWorker
 from hopper.config.settings import Settings, group, key
 from hopper.config.units import Duration, LimitDuration, Size
 from hopper.config.values import HomePath, Word, as_list, resolved
+from hopper.config.workflows import Environment, Source, Workflow
 from hopper.errors import ConfigError
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
@@ -307,6 +311,21 @@ class HopperConfig(Settings):
     workers: tuple[SeedWorker, ...] = key(
         (), "Workers named here and not in an inventory.", unit="list of workers"
     )
+    backends: tuple[Backend, ...] = key(
+        (), "Where the tasks of runs are submitted.", unit="list of backends"
+    )
+    environments: tuple[Environment, ...] = key(
+        (), "Variables and lines that tasks ask for by name.", unit="list of environments"
+    )
+    workflows: tuple[Workflow, ...] = key(
+        (), "Commands that print tasks as JSON.", unit="list of workflows"
+    )
+    sources: tuple[Source, ...] = key(
+        (), "Repositories and folders where workflow files are found.", unit="list of sources"
+    )
+    pricing: Pricing | None = key(
+        None, "What the cost of runs is estimated by; without it no cost is shown."
+    )
     _source: Path = PrivateAttr(default=Path("hopper.yaml"))
 
     @property
@@ -321,9 +340,12 @@ class HopperConfig(Settings):
         return config
 
     @model_validator(mode="after")
-    def _distinct_workers(self) -> Self:
-        names = [worker.name for worker in self.workers]
-        twins = sorted({name for name in names if names.count(name) > 1})
-        if twins:
-            raise ValueError(f"workers: the name {twins[0]} is there twice; each needs its own")
+    def _names_fit(self) -> Self:
+        check_names(
+            workers=self.workers,
+            backends=self.backends,
+            environments=self.environments,
+            workflows=self.workflows,
+            sources=self.sources,
+        )
         return self

@@ -23,6 +23,13 @@ Relative paths in it start at its own folder, and `~` expands. A *duration* is a
 seconds, or like `90s`, `15m`, `1h30m`, `2d`, `12:00:00`. A *size* is a number of bytes, or like
 `500 kB`, `64 MB` (powers of 1000), `1 GiB` (powers of 1024). An unknown key is an error that
 names the nearest right one.
+
+A variable goes before what the file says: `HOPPER_` and the key in capitals, with two underscores
+for a dot, so `HOPPER_POLL__INTERVAL_SECONDS=5`. It may also stand in a file `.env` beside the
+config; the variables of the process go before that. A value is read as YAML, save where the key
+holds text, so a list is `HOPPER_WORKFLOWS=[{name: …}]`.
+Variables of the process that are no keys are left alone; in `.env` what looks like a slip of a
+key is an error.
 """
 _JOB_HEAD = """\
 ## hopper-job.yaml
@@ -61,7 +68,7 @@ def _kind(annotation: Any) -> str:
 def _default(value: object) -> str:
     if value is PydanticUndefined:
         return "required"
-    if value is None or value in ((), frozenset(), {}):
+    if value is None or value in ((), frozenset(), {}, ""):
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

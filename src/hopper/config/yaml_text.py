@@ -102,6 +102,30 @@ def find_node(root: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node:
     return found
 
 
+def find_value(root: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node | None:
+    """Return the node of the value at a path, or None where there is none."""
+    node: yaml.Node | None = root
+    for part in path:
+        step = None if node is None else _step(node, part)
+        node = None if step is None else step[1]
+    return node
+
+
+def written_mapping(node: yaml.Node | None) -> dict[str, object]:
+    """Return a mapping's values as the text that stands there; None for no value.
+
+    What is no single value comes as an empty mapping, which no text is.
+    """
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return {str(key.value): _written(value) for key, value in pairs}
+
+
+def _written(node: yaml.Node) -> object:
+    if not isinstance(node, yaml.ScalarNode):
+        return {}
+    return None if node.tag == f"{_TAG}null" else node.value
+
+
 def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
