@@ -20,6 +20,7 @@ from hopper.config.model import HopperConfig
 from hopper.dispatch.ports import Letter, OrderSettings, Upkeeping
 from hopper.dispatch.settings import BackOff, PolicySettings
 from hopper.errors import ConfigError, HopperError, UsageError
+from hopper.model.batch import AnyOrder, AnyReport, BatchOrder, BatchReport
 from hopper.model.event import Event
 from hopper.model.orders import Order, Report
 from hopper.model.worker import Worker
@@ -428,14 +429,26 @@ class Visitor:
 
     def carry_out(self, orders: Sequence[Order], timeout: float = 150.0) -> dict[str, Report]:
         """Have orders carried out and return the reports by host, as far as they came in time."""
+        reports = self._reports(orders, timeout)
+        return {report.host: report for report in reports if isinstance(report, Report)}
+
+    def ask(self, order: BatchOrder, timeout: float = 150.0) -> BatchReport:
+        """Have a login node carry out an order; a report with ``error`` when none came in time."""
+        for report in self._reports([order], timeout):
+            if isinstance(report, BatchReport):
+                return report
+        error = f"no answer within {timeout:.0f} s"
+        return BatchReport(order=order.id, host=order.host, at=time.time(), error=error)
+
+    def _reports(self, orders: Sequence[AnyOrder], timeout: float) -> list[AnyReport]:
         self._fleet.send(orders)
         wanted = {order.id for order in orders}
-        reports: dict[str, Report] = {}
+        reports: list[AnyReport] = []
         deadline = time.monotonic() + timeout
         while wanted and time.monotonic() < deadline:
-            for report in self._fleet.receive():
-                wanted.discard(report.order)
-                reports[report.host] = report
+            new: list[AnyReport] = [*self._fleet.receive(), *self._fleet.receive_batch()]
+            wanted -= {report.order for report in new}
+            reports += new
             if wanted:
                 time.sleep(0.02)
         return reports

@@ -14,15 +14,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from hopper.ansible import runs
 from hopper.ansible.content import playbook
 from hopper.ansible.runs import AnsibleSettings, Run
 from hopper.errors import HopperError
-from hopper.model.orders import Order, Report
-from hopper.remote.fanout import END_LINE, order_line
-from hopper.remote.host import failed
+from hopper.model.batch import AnyOrder, AnyReport, BatchReport
+from hopper.model.orders import Report
+from hopper.remote.errands import failed, order_line, report_of
+from hopper.remote.fanout import END_LINE
 
+R = TypeVar("R", Report, BatchReport)
 CLOSE_PATIENCE = 5.0
 """Seconds that a sweep with nothing to do is given to end by itself."""
 
@@ -75,7 +78,7 @@ class Sweep:
         # Held open at this end too, so that no ring is lost and none blocks.
         self._bell_fd = os.open(self._bell, os.O_RDWR | os.O_NONBLOCK)
         self._offset = 0
-        self.pending: dict[str, Order] = {}
+        self.pending: dict[str, AnyOrder] = {}
         self.inventory = inventory
         self.started = self.last_used = time.monotonic()
         self.ending = False
@@ -92,13 +95,13 @@ class Sweep:
         ansible = replace(settings.ansible, inventory=inventory.paths)
         self._run: Run = runs.start(self._folder, playbook("sweep"), extravars, ansible)
 
-    def send(self, orders: Sequence[Order]) -> None:
+    def send(self, orders: Sequence[AnyOrder]) -> None:
         """Give it more orders; they are under way from now on."""
         self._write("".join(order_line(order) for order in orders))
         self.pending.update((order.id, order) for order in orders)
         self.last_used = time.monotonic()
 
-    def receive(self) -> list[Report]:
+    def receive(self) -> list[AnyReport]:
         """Return the reports that came since the last call; of a dead sweep, the failures."""
         ended = self._run.ended
         reports = self._read()
@@ -143,7 +146,7 @@ class Sweep:
         with suppress(BlockingIOError):
             os.write(self._bell_fd, b".")
 
-    def _read(self) -> list[Report]:
+    def _read(self) -> list[AnyReport]:
         reports = []
         with self._reports.open("rb") as file:
             file.seek(self._offset)
@@ -152,7 +155,7 @@ class Sweep:
                     break
                 self._offset += len(line)
                 try:
-                    reports.append(Report.from_json(json.loads(line)))
+                    reports.append(report_of(json.loads(line)))
                 except (ValueError, TypeError, KeyError, AttributeError):
                     # Torn by a full disk: whose it was shows when the run has ended without it.
                     self.end()
@@ -171,10 +174,11 @@ class SweepFleet:
         self._inventory = inventory
         self._sweeps: dict[bool, Sweep] = {}
         self._leaving: list[Sweep] = []
-        self._reports: list[Report] = []
+        self._reports: list[AnyReport] = []
+        """What has come in and was not yet asked for."""
         runs.purge(settings.folder)
 
-    def send(self, orders: Sequence[Order]) -> None:
+    def send(self, orders: Sequence[AnyOrder]) -> None:
         """Have the orders carried out; each will be answered by one report, at some time."""
         for bulk in (False, True):
             batch = [order for order in orders if (order.deadline is None) is bulk]
@@ -186,12 +190,20 @@ class SweepFleet:
                 self._reports += [failed(o, str(error), delivered=False) for o in batch]
 
     def receive(self) -> list[Report]:
-        """Return the reports that have come in; sweeps that are done with are let go."""
-        reports, self._reports = self._reports, []
+        """Return the workers' reports that have come in; sweeps that are done with are let go."""
+        return self._take(Report)
+
+    def receive_batch(self) -> list[BatchReport]:
+        """Return the login nodes' reports that have come in, likewise."""
+        return self._take(BatchReport)
+
+    def _take(self, kind: type[R]) -> list[R]:
         for sweep in [*self._sweeps.values(), *self._leaving]:
-            reports += sweep.receive()
+            self._reports += sweep.receive()
         self._let_go()
-        return reports
+        taken = [report for report in self._reports if isinstance(report, kind)]
+        self._reports = [report for report in self._reports if not isinstance(report, kind)]
+        return taken
 
     @property
     def pending(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hopper.model.orders import Collected
+from hopper.model.orders import Collected, LogPart, Order, Report
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,11 +40,14 @@ class Submission:
     script: str
     """The whole submission script."""
     command: str
-    """Shell text that submits ``$hopper_script`` and prints the native id."""
+    """Shell text that submits ``$hopper_script`` and prints the native id. Empty where the script
+    is started as a process group of the host itself (``local``)."""
     lookup: str
     """Shell text that prints what the batch system knows of the attempt, asked before a
     submission that may have been made already is made again. Empty where nothing can be asked
     (``local``)."""
+    time_limit: int = 0
+    """Seconds, where no batch system keeps it (``local``); 0 for none."""
     inputs: tuple[tuple[str, str], ...] = ()
     """Files at home, and the names they get in the attempt's folder."""
 
@@ -77,12 +80,34 @@ class CancelBatch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Withdrawal:
+    """See that an attempt whose submission is not known to have been made never runs."""
+
+    attempt: str
+    lookup: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadBatchLog:
+    """Read a part of a log; an offset below 0 counts from its end."""
+
+    attempt: str
+    file: str
+    """``out`` or ``err`` for hopper's own, else the task's output or error file."""
+    working_dir: str
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BatchOrder:
     """All that one login node is to do in one go, in the order of the fields."""
 
     id: str
     host: str
     backend: str
+    program: str = ""
+    """What must be on PATH there; if it is not, the login profile is read."""
     work_dir: str = "~/.hopper"
     """Where the attempts' side folders are."""
     incoming: str = ""
@@ -94,11 +119,15 @@ class BatchOrder:
     fetch_limit: int | None = None
     log_limit: int = 1_000_000
     cancels: tuple[CancelBatch, ...] = ()
+    withdrawals: tuple[Withdrawal, ...] = ()
     cleans: tuple[str, ...] = ()
     """Attempts of which nothing is wanted any more."""
     submissions: tuple[Submission, ...] = ()
     queries: tuple[Query, ...] = ()
     follows: tuple[FollowBatch, ...] = ()
+    uploads: tuple[tuple[str, str], ...] = ()
+    """Files at home and the names that they get in ``$hopper_uploads``, for the queries."""
+    log: ReadBatchLog | None = None
     deadline: float | None = None
     apart: bool = False
 
@@ -143,6 +172,8 @@ class SideSighting:
     alive: bool | None = None
     """``local`` only: whether its process group lives."""
     node: str = ""
+    how: str = ""
+    """``local`` only: ``timeout`` or ``cancelled`` when it was ended from outside."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,13 +192,20 @@ class BatchReport:
     """What the queries said, by their names."""
     sides: tuple[SideSighting, ...] = ()
     cancelled: tuple[tuple[str, Said], ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    """Attempts that were never submitted and never will be."""
     cleaned: tuple[str, ...] = ()
     collected: tuple[Collected, ...] = ()
     gathered: tuple[str, ...] = ()
     """Attempts of which all that was offered came home."""
     too_large: tuple[str, ...] = ()
+    log: LogPart | None = None
     troubles: tuple[tuple[str, str], ...] = ()
     """Attempt (or nothing) and what went wrong."""
+
+
+AnyOrder = Order | BatchOrder
+AnyReport = Report | BatchReport
 
 
 # --- what the backend makes of it

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hopper.errors import TransportError
-from hopper.model.orders import Order, Report
-from hopper.remote.host import carry_out, failed
+from hopper.model.batch import AnyOrder, AnyReport
+from hopper.remote import errands
 from hopper.remote.transport import Transport
 
 PARENT_CHECK = 1.0
@@ -34,18 +34,13 @@ ROUTE_LIMIT = 8
 END_LINE = json.dumps({"end": True}) + "\n"
 
 
-def order_line(order: Order) -> str:
-    """Return an order as a line of the orders file."""
-    return json.dumps(order.to_json()) + "\n"
-
-
 Connect = Callable[[str], tuple[Transport, str]]
 """Returns the transport of a host and its route; may raise TransportError. Main thread only."""
 
 
 @dataclass(kw_only=True, slots=True)
 class _Active:
-    order: Order
+    order: AnyOrder
     route: str
     started: float
     thread: threading.Thread | None = None
@@ -67,7 +62,7 @@ class Fanout:
     unreachable: int = 0
     _ended: bool = False
     _offset: int = 0
-    _waiting: deque[Order] = field(default_factory=deque)
+    _waiting: deque[AnyOrder] = field(default_factory=deque)
     _active: dict[str, _Active] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -106,7 +101,7 @@ class Fanout:
                 if document.get("end"):
                     self._ended = True
                 else:
-                    self._waiting.append(Order.from_json(document))
+                    self._waiting.append(errands.order_of(document))
         if self.doorbell is None:
             self._ended = True
 
@@ -123,7 +118,7 @@ class Fanout:
             try:
                 transport, route = self.connect(order.host)
             except TransportError as error:
-                self._write(failed(order, str(error), delivered=False))
+                self._write(errands.failed(order, str(error), delivered=False))
                 continue
             if routes[route] >= ROUTE_LIMIT and not order.apart:
                 self._waiting.append(order)
@@ -132,7 +127,7 @@ class Fanout:
             counted += not order.apart
             self._start(order, transport, route)
 
-    def _start(self, order: Order, transport: Transport, route: str) -> None:
+    def _start(self, order: AnyOrder, transport: Transport, route: str) -> None:
         active = _Active(order=order, route=route, started=time.monotonic())
         self._active[order.id] = active
         active.thread = threading.Thread(
@@ -143,9 +138,9 @@ class Fanout:
     def _carry_out(self, active: _Active, transport: Transport) -> None:
         order = active.order
         try:
-            report = carry_out(transport, order)
+            report = errands.carry_out(transport, order)
         except Exception as error:  # noqa: BLE001 - one host's trouble is that host's report
-            report = failed(order, f"{type(error).__name__}: {error}")
+            report = errands.failed(order, f"{type(error).__name__}: {error}")
         with self._lock:
             if active.given_up:
                 return
@@ -153,10 +148,10 @@ class Fanout:
             del self._active[order.id]
         os.write(self._wake, b".")
 
-    def _write(self, report: Report) -> None:
+    def _write(self, report: AnyReport) -> None:
         self.carried_out += 1
         self.unreachable += bool(report.error)
-        line = json.dumps(report.to_json()) + "\n"
+        line = errands.report_line(report)
         with self.results.open("a", encoding="utf-8") as file:
             file.write(line)
         if self.notify is not None:
@@ -187,7 +182,7 @@ class Fanout:
                     continue
                 active.given_up = True
                 del self._active[active.order.id]
-                self._write(failed(active.order, f"no answer within {deadline:.0f} s"))
+                self._write(errands.failed(active.order, f"no answer within {deadline:.0f} s"))
             _kill_children(active.thread)
 
     def _leave(self) -> None:

@@ -9,8 +9,9 @@ import struct
 import tarfile
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hopper.errors import TransportError
@@ -19,6 +20,7 @@ from hopper.remote.reading import Offer
 from hopper.remote.transport import Transport
 
 CHUNK = 1 << 20
+LOGS = frozenset({"log", "errors", "system"})
 
 
 def split_raw(offers: Iterable[Offer], raw: bytes) -> dict[str, bytes]:
@@ -52,7 +54,7 @@ def bring_home(
     except TransportError:
         part.unlink(missing_ok=True)
         raise
-    name = "log" if offer.kind == "log" else PurePosixPath(offer.path).name
+    name = offer.kind if offer.kind in LOGS else PurePosixPath(offer.path).name
     if offer.kind == "tar":
         name = "results.zip"
         _zip_of_tar(part, path)
@@ -146,6 +148,66 @@ def _zip_time(mtime: float) -> tuple[int, int, int, int, int, int]:
         return (1980, 1, 1, 0, 0, 0)
     month, day, hour, minute, second = rest
     return (year, month, day, hour, minute, second)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Haul:
+    """What came home of what was offered."""
+
+    collected: tuple[Collected, ...]
+    gathered: tuple[str, ...]
+    """Attempts of which all came."""
+    too_large: tuple[str, ...]
+    troubles: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offered:
+    """What a host offers, and what of it was asked for."""
+
+    offers: Sequence[Offer]
+    whole: Sequence[str]
+    """Attempts of which all is offered that there is."""
+    asked: Collection[str]
+    along: Mapping[str, bytes]
+    """Contents that came with the answer, by path."""
+
+
+def gather(
+    transport: Transport, offered: Offered, incoming: Path, *, fetch_limit: int | None
+) -> Haul:
+    """Bring home what is offered, a folder of ``incoming`` for each attempt."""
+    collected: list[Collected] = []
+    gathered: list[str] = []
+    too_large: list[str] = []
+    troubles: list[tuple[str, str]] = []
+    for attempt in offered.whole:
+        # Attempts become folders at home: only those that were asked for.
+        if attempt not in offered.asked:
+            troubles.append(("", f"the worker offers files of {attempt!r}, which nobody asked for"))
+            continue
+        offers = [offer for offer in offered.offers if offer.attempt == attempt]
+        if fetch_limit is not None and any(o.size > fetch_limit and not o.along for o in offers):
+            too_large.append(attempt)
+            continue
+        folder = incoming / attempt
+        forget(folder)
+        try:
+            files = [
+                bring_home(transport, offer, offered.along.get(offer.path), folder, number)
+                for number, offer in enumerate(offers)
+            ]
+        except (TransportError, OSError, tarfile.TarError) as error:
+            troubles.append((attempt, f"bringing results home: {error}"))
+            continue
+        collected += files
+        gathered.append(attempt)
+    return Haul(
+        collected=tuple(collected),
+        gathered=tuple(gathered),
+        too_large=tuple(too_large),
+        troubles=tuple(troubles),
+    )
 
 
 def forget(folder: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from hopper.errors import HopperError, TransportError
-from hopper.model.orders import Collected, Launch, LogPart, Order, Report
+from hopper.model.orders import Launch, LogPart, Order, Report
 from hopper.remote import gather, records, script
 from hopper.remote.reading import Findings, read
 from hopper.remote.transport import Transport
@@ -123,38 +122,18 @@ def _report(order: Order, f: Findings, *, at: float, middle: float) -> Report:
 
 
 def _gather(transport: Transport, order: Order, f: Findings, raw: bytes, report: Report) -> Report:
-    along = gather.split_raw(f.offers, raw)
-    collected: list[Collected] = []
-    gathered: list[str] = []
-    too_large: list[str] = []
-    troubles = list(report.troubles)
-    # Attempts become folders at home: only those that were asked for.
     asked = {i.attempt for i in order.follows} | {i.attempt for i in order.externals}
-    for attempt in f.offered_whole:
-        if attempt not in asked:
-            troubles.append(("", f"the worker offers files of {attempt!r}, which nobody asked for"))
-            continue
-        offers = [offer for offer in f.offers if offer.attempt == attempt]
-        limit = order.fetch_limit
-        if limit is not None and any(o.size > limit and not o.along for o in offers):
-            too_large.append(attempt)
-            continue
-        folder = Path(order.incoming) / attempt
-        gather.forget(folder)
-        try:
-            files = [
-                gather.bring_home(transport, offer, along.get(offer.path), folder, number)
-                for number, offer in enumerate(offers)
-            ]
-        except (TransportError, OSError, tarfile.TarError) as error:
-            troubles.append((attempt, f"bringing results home: {error}"))
-            continue
-        collected += files
-        gathered.append(attempt)
+    along = gather.split_raw(f.offers, raw)
+    haul = gather.gather(
+        transport,
+        gather.Offered(offers=f.offers, whole=f.offered_whole, asked=asked, along=along),
+        Path(order.incoming),
+        fetch_limit=order.fetch_limit,
+    )
     return replace(
         report,
-        collected=tuple(collected),
-        gathered=tuple(gathered),
-        too_large=tuple(too_large),
-        troubles=tuple(troubles),
+        collected=haul.collected,
+        gathered=haul.gathered,
+        too_large=haul.too_large,
+        troubles=(*report.troubles, *haul.troubles),
     )

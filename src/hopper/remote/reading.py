@@ -10,7 +10,7 @@ from hopper.errors import TransportError
 from hopper.model.orders import ExternalSighting, LaunchResult, Sighting
 
 KIB = 1024
-KINDS = frozenset({"result", "tar", "log"})
+KINDS = frozenset({"result", "tar", "log", "errors", "system", "tasks"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,24 +76,27 @@ def read(records: tuple[tuple[str, ...], ...]) -> Findings:
     return findings
 
 
-def _whole(text: str) -> int | None:
+def whole(text: str) -> int | None:
+    """Return a whole number, None for nothing; ValueError for anything else."""
     return int(text) if text.strip() else None
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return a number from 0 up; ValueError for anything else."""
     number = int(text)
     if number < 0:
         raise ValueError(f"{text} is no count")
     return number
 
 
-def _seconds(text: str) -> float | None:
+def seconds(text: str) -> float | None:
+    """Return a number, None for nothing; ValueError for anything else."""
     return float(text) if text.strip() else None
 
 
 def _host(f: Findings, boot: str, epoch: str, free: str, inbox: str, outbox: str) -> None:
-    free_kib = _whole(free)
-    f.boot_id, f.clock, f.inbox, f.outbox = boot, _seconds(epoch), inbox, outbox
+    free_kib = whole(free)
+    f.boot_id, f.clock, f.inbox, f.outbox = boot, seconds(epoch), inbox, outbox
     f.free_bytes = None if free_kib is None else free_kib * KIB
 
 
@@ -108,10 +111,10 @@ def _attempt(f: Findings, *fields: str) -> None:
             attempt=attempt,
             phase=phase,
             how=how,
-            exit_code=_whole(code),
-            started_at=_seconds(began),
-            ended_at=_seconds(ended),
-            log_bytes=_count(size or "0"),
+            exit_code=whole(code),
+            started_at=seconds(began),
+            ended_at=seconds(ended),
+            log_bytes=count(size or "0"),
             left_behind=left.strip(),
             group=group.strip(),
         )
@@ -123,7 +126,7 @@ def _external(f: Findings, name: str, present: str) -> None:
 
 
 def _external_result(f: Findings, name: str, result: str, size: str) -> None:
-    f.external_results.setdefault(name, []).append((result, _count(size)))
+    f.external_results.setdefault(name, []).append((result, count(size)))
 
 
 def _launched(f: Findings, attempt: str, verdict: str) -> None:
@@ -134,28 +137,26 @@ def _refused(f: Findings, attempt: str, why: str, text: str) -> None:
     f.launched.append(LaunchResult(attempt=attempt, verdict="refused", why=why, text=text.strip()))
 
 
-def _offer(f: Findings, *fields: str) -> None:
-    attempt, kind, path, size, sha256, along = fields
+def offer_of(attempt: str, kind: str, path: str, size: str, sha256: str, along: str) -> Offer:
+    """Return what a ``file`` record announces; ValueError where it is none."""
     if kind not in KINDS or PurePosixPath(path).name in {"", ".", ".."}:
         raise ValueError(f"no file of kind {kind!r} at {path!r}")
-    f.offers.append(
-        Offer(
-            attempt=attempt,
-            kind=kind,
-            path=path,
-            size=_count(size),
-            sha256=sha256,
-            along=along == "1",
-        )
+    return Offer(
+        attempt=attempt,
+        kind=kind,
+        path=path,
+        size=count(size),
+        sha256=sha256,
+        along=along == "1",
     )
 
 
 def _prepared(f: Findings, attempt: str, path: str, present: str) -> None:
-    f.prepared[attempt] = (path, _count(present))
+    f.prepared[attempt] = (path, count(present))
 
 
 def _log(f: Findings, attempt: str, size: str, offset: str, length: str) -> None:
-    f.log = (attempt, _count(size), _count(offset), _count(length))
+    f.log = (attempt, count(size), count(offset), count(length))
 
 
 def _cancelled(f: Findings, attempt: str, verdict: str, survivors: str) -> None:
@@ -183,7 +184,7 @@ _READERS: dict[str, Callable[..., None]] = {
     "discarded": _discarded,
     "released": lambda f, attempt: f.released.append(attempt),
     "cleaned": lambda f, attempt: f.cleaned.append(attempt),
-    "file": _offer,
+    "file": lambda f, *fields: f.offers.append(offer_of(*fields)),
     "collected": lambda f, attempt: f.offered_whole.append(attempt),
     "prepared": _prepared,
     "trouble": _trouble,

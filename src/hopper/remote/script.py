@@ -41,7 +41,7 @@ def prelude(order: Order, mark: str) -> str:
     """Return what comes in front of the calls of an order."""
     return "\n".join(
         [
-            source("worker.sh") + source("order.sh").rstrip(),
+            source("worker.sh") + source("transfer.sh") + source("order.sh").rstrip(),
             assignment("hopper_inbox", order.inbox),
             assignment("hopper_outbox", order.outbox),
             assignment("budget", order.inline_limit),
@@ -65,7 +65,7 @@ def render(order: Order, mark: str) -> str:
     calls += [call("release", [r.attempt, *r.files]) for r in order.releases]
     calls += [call("clean", [t.attempt, t.name]) for t in order.cleans]
     if order.launches:
-        calls.append("receive")
+        calls.append("receive_zips")
     calls += [_launch_call(item) for item in order.launches]
     calls += [_follow_call(order, item) for item in order.follows]
     for item in order.externals:
@@ -100,9 +100,9 @@ def payload(order: Order) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for item in order.launches:
             for name, text in _launch_files(order, item).items():
-                _add(tar, f"{item.attempt}/{name}", text.encode("utf-8", "surrogateescape"))
+                add_file(tar, f"{item.attempt}/{name}", text.encode("utf-8", "surrogateescape"))
             if item.zip_size <= order.inline_limit:
-                _add(tar, f"{item.attempt}/job.zip", Path(item.zip_path).read_bytes())
+                add_file(tar, f"{item.attempt}/job.zip", Path(item.zip_path).read_bytes())
     return buffer.getvalue()
 
 
@@ -127,7 +127,8 @@ def _launch_files(order: Order, item: Launch) -> dict[str, str]:
     }
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def add_file(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file that only its owner may read."""
     member = tarfile.TarInfo(name)
     member.size = len(content)
     member.mode = 0o600

@@ -14,7 +14,8 @@ import pytest
 
 from hopper.errors import TransportError
 from hopper.model.orders import Order, Report
-from hopper.remote.fanout import END_LINE, ROUTE_LIMIT, Fanout, order_line
+from hopper.remote.errands import order_line
+from hopper.remote.fanout import END_LINE, ROUTE_LIMIT, Fanout
 from hopper.remote.transport import Answer, Transport
 from tests.conftest import Eventually
 

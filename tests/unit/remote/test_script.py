@@ -138,7 +138,7 @@ def test_orders_are_carried_out_in_the_order_of_the_fields(path: Path) -> None:
         "discard",
         "release",
         "clean",
-        "receive",
+        "receive_zips",
         "launch",
         "follow",
         "observe",

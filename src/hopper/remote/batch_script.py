@@ -1,0 +1,89 @@
+"""Renders an order for a login node into the shell text and the tar that go to its stdin."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+from hopper.model.batch import BatchOrder, FollowBatch
+from hopper.remote.quoting import assignment, call
+from hopper.remote.script import add_file, source
+
+PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub"}
+"""By the kind of backend, what must be on PATH there, else the login profile is read."""
+UPLOADS = "uploads"
+"""Folder in the tar that ``$hopper_uploads`` names on the host."""
+
+
+def render(order: BatchOrder, mark: str) -> str:
+    """Return the script of an order."""
+    calls = [call("cancel", [item.attempt, item.command]) for item in order.cancels]
+    calls += [call("withdraw", [item.attempt, item.lookup]) for item in order.withdrawals]
+    calls += [call("clean", [attempt]) for attempt in order.cleans]
+    if order.submissions or order.uploads:
+        calls += ['receive "$work"', f'hopper_uploads="$arrived/{UPLOADS}"']
+    calls += [
+        call("submit", [item.attempt, item.command, item.lookup, item.time_limit])
+        for item in order.submissions
+    ]
+    calls += [call("query", [item.name, item.shell]) for item in order.queries]
+    calls += [_follow_call(order, item) for item in order.follows]
+    if order.log is not None:
+        log = order.log
+        calls.append(
+            call("read_log", [log.attempt, log.file, log.working_dir, log.offset, log.limit])
+        )
+    return _prelude(order, mark) + "\n".join([*calls, "finish", ""])
+
+
+def _prelude(order: BatchOrder, mark: str) -> str:
+    return "\n".join(
+        [
+            source("worker.sh") + source("transfer.sh") + source("batch.sh").rstrip(),
+            assignment("hopper_work", order.work_dir),
+            assignment("hopper_program", order.program),
+            assignment("query_timeout", order.query_timeout),
+            assignment("grace", order.grace),
+            assignment("budget", order.inline_limit),
+            call("printf", ["\n%s\n", mark]),
+            "look",
+            "",
+        ]
+    )
+
+
+def _follow_call(order: BatchOrder, item: FollowBatch) -> str:
+    return call(
+        "follow",
+        [
+            item.attempt,
+            int(item.collect),
+            int(item.over),
+            item.working_dir,
+            item.output_file,
+            item.error_file,
+            item.generates_source,
+            order.log_limit,
+            "\n".join(item.outputs),
+        ],
+    )
+
+
+def payload(order: BatchOrder) -> bytes:
+    """Return the tar with the scripts, inputs and uploads of an order; empty without any.
+
+    OSError where a file at home cannot be read.
+    """
+    if not (order.submissions or order.uploads):
+        return b""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for item in order.submissions:
+            script = item.script.encode("utf-8", "surrogateescape")
+            add_file(tar, f"{item.attempt}/job.sh", script)
+            for path, name in item.inputs:
+                add_file(tar, f"{item.attempt}/inputs/{name}", Path(path).read_bytes())
+        for path, name in order.uploads:
+            add_file(tar, f"{UPLOADS}/{name}", Path(path).read_bytes())
+    return buffer.getvalue()

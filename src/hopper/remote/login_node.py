@@ -1,0 +1,87 @@
+"""Carries out one order on one login node and reports what the batch system said."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from hopper.errors import HopperError, TransportError
+from hopper.model.batch import BatchOrder, BatchReport
+from hopper.remote import batch_script, gather
+from hopper.remote.batch_reading import BatchFindings, read, take_apart
+from hopper.remote.host import HALF_SECOND, ask, new_mark
+from hopper.remote.transport import Transport
+
+
+def carry_out(transport: Transport, order: BatchOrder) -> BatchReport:
+    """Do all that the order says; never raises for what the host or the line does.
+
+    One round trip, save for files that did not fit into it.
+    """
+    try:
+        stdin = batch_script.payload(order)
+    except OSError as error:
+        return failed(order, f"a file to be sent cannot be read: {error}", delivered=False)
+    try:
+        return _carry_out(transport, order, stdin)
+    except TransportError as error:
+        return failed(order, str(error), delivered=error.delivered)
+    except (HopperError, OSError) as error:
+        return failed(order, str(error))
+
+
+def failed(order: BatchOrder, error: str, *, delivered: bool = True) -> BatchReport:
+    """Return the report of an order of which nothing is known."""
+    return BatchReport(
+        order=order.id, host=order.host, at=time.time(), error=error, delivered=delivered
+    )
+
+
+def _carry_out(transport: Transport, order: BatchOrder, stdin: bytes) -> BatchReport:
+    mark = new_mark()
+    before = time.time()
+    reply = ask(transport, batch_script.render(order, mark), mark, stdin)
+    after = time.time()
+    found = read(reply.records)
+    raw = take_apart(found, reply.raw)
+    middle = (before + after) / 2
+    report = BatchReport(
+        order=order.id,
+        host=order.host,
+        at=after,
+        clock_skew=None if found.clock is None else round(found.clock + HALF_SECOND - middle, 1),
+        free_bytes=found.free_bytes,
+        submitted=raw.submitted,
+        answers=raw.answers,
+        sides=tuple(found.sides),
+        cancelled=raw.cancelled,
+        withdrawn=tuple(found.withdrawn),
+        cleaned=tuple(found.cleaned),
+        log=raw.log,
+        troubles=tuple(found.troubles),
+    )
+    return _gather(transport, order, found, raw.files, report)
+
+
+def _gather(
+    transport: Transport,
+    order: BatchOrder,
+    found: BatchFindings,
+    along: dict[str, bytes],
+    report: BatchReport,
+) -> BatchReport:
+    asked = {item.attempt for item in order.follows if item.collect}
+    haul = gather.gather(
+        transport,
+        gather.Offered(offers=found.offers, whole=found.offered_whole, asked=asked, along=along),
+        Path(order.incoming),
+        fetch_limit=order.fetch_limit,
+    )
+    return replace(
+        report,
+        collected=haul.collected,
+        gathered=haul.gathered,
+        too_large=haul.too_large,
+        troubles=(*report.troubles, *haul.troubles),
+    )
