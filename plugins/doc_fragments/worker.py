@@ -18,6 +18,10 @@ notes:
   - The host needs C(sshd), a POSIX C(sh), C(tar) and one unpacker, no Python.
   - The Python package C(jobhopper) must be installed beside Ansible on the controller.
   - C(become) is not supported. Jobs run as the user that logs in.
+attributes:
+  check_mode:
+    description: Can run in check mode and say what it would do.
+    support: full
 author:
   - The hopper authors
 """
@@ -31,4 +35,33 @@ options:
     type: str
     choices: [scp, piped, rsync]
     default: scp
+"""
+
+    READINESS = r"""
+options:
+  report:
+    description:
+      - A file on the controller that the result is appended to, as one line of JSON with the
+        host's name, whether the host could be reached or not.
+    type: path
+"""
+
+    ATTEMPT = r"""
+options:
+  attempt:
+    description: Id of the attempt, as the launch gave it.
+    type: str
+    required: true
+  job_id:
+    description: Id of the job, as the launch gave it.
+    type: str
+    required: true
+"""
+
+    UNPACKING = r"""
+options:
+  unpack_dirname:
+    description: The folder below C(INBOX/JOB_ID) that the zip is unpacked to.
+    type: str
+    default: job
 """

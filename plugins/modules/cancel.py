@@ -10,24 +10,13 @@ description:
   - Ends the job with all its processes, by TERM and then by KILL, and looks that they are gone.
   - An attempt that has not started never will. One that is over stays as it is.
 options:
-  attempt:
-    description: Id of the attempt, as the launch gave it.
-    type: str
-    required: true
-  job_id:
-    description: Id of the job, as the launch gave it.
-    type: str
-    required: true
   grace:
     description: Seconds between TERM and KILL.
     type: int
     default: 10
 extends_documentation_fragment:
   - hopper.dispatch.worker
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do.
-    support: full
+  - hopper.dispatch.worker.attempt
 """
 
 EXAMPLES = r"""

@@ -13,14 +13,6 @@ description:
     what O(globs) match in its unpack folder comes as a zip.
   - A file at home is never overwritten; one that is there already, the same, stays.
 options:
-  attempt:
-    description: Id of the attempt, as the launch gave it.
-    type: str
-    required: true
-  job_id:
-    description: Id of the job, as the launch gave it.
-    type: str
-    required: true
   dest:
     description: Folder on the controller; relative paths start in the folder you are in.
     type: path
@@ -39,17 +31,11 @@ options:
       - Whether to remove the attempt from the worker, with its results, once all is home.
     type: bool
     default: false
-  unpack_dirname:
-    description: The folder below C(INBOX/JOB_ID) that the zip is unpacked to.
-    type: str
-    default: job
 extends_documentation_fragment:
   - hopper.dispatch.worker
+  - hopper.dispatch.worker.attempt
+  - hopper.dispatch.worker.unpacking
   - hopper.dispatch.worker.transfer
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do.
-    support: full
 """
 
 EXAMPLES = r"""

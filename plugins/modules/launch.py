@@ -44,17 +44,10 @@ options:
       - How many jobs the worker takes at a time. With that many zips in its Inbox it refuses.
     type: int
     default: 1
-  unpack_dirname:
-    description: The folder below C(INBOX/JOB_ID) that the zip is unpacked to.
-    type: str
-    default: job
 extends_documentation_fragment:
   - hopper.dispatch.worker
+  - hopper.dispatch.worker.unpacking
   - hopper.dispatch.worker.transfer
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -11,18 +11,9 @@ description:
     an unpacker, C(tar) and a SHA-256 tool, how much room it has, how far its clock is off, and
     which zips its Inbox holds.
   - Changes nothing.
-options:
-  report:
-    description:
-      - A file on the controller that the result is appended to, as one line of JSON with the
-        host's name, whether the host could be reached or not.
-    type: path
 extends_documentation_fragment:
   - hopper.dispatch.worker
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do.
-    support: full
+  - hopper.dispatch.worker.readiness
 """
 
 EXAMPLES = r"""

@@ -10,18 +10,9 @@ description:
   - Makes the two folders with mode 0700 where they are missing. Folders that are there stay as
     they are.
   - Says what else a worker needs and the host lacks; it installs nothing.
-options:
-  report:
-    description:
-      - A file on the controller that the result is appended to, as one line of JSON with the
-        host's name, whether the host could be reached or not.
-    type: path
 extends_documentation_fragment:
   - hopper.dispatch.worker
-attributes:
-  check_mode:
-    description: Can run in check mode and say what it would do.
-    support: full
+  - hopper.dispatch.worker.readiness
 """
 
 EXAMPLES = r"""
