@@ -1,10 +1,12 @@
-"""Orders to a host and its reports, as they travel in JSON lines. Times are epoch seconds."""
+"""Orders to a worker and its reports. Times are epoch seconds.
+
+``wire`` makes JSON of them, and reads it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,31 +110,6 @@ class Order:
     apart: bool = False
     """Goes beside the orders that take turns: large transfers and suspect hosts."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the order as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read an order; TypeError or KeyError where it is none."""
-        parts = dict(document)
-        for key, kind in _LISTS.items():
-            parts[key] = tuple(_read(kind, item) for item in parts.get(key, ()))
-        if parts.get("log") is not None:
-            parts["log"] = _read(ReadLog, parts["log"])
-        return cls(**parts)
-
-
-_LISTS: dict[str, type] = {
-    "cancels": Target,
-    "discards": Target,
-    "releases": Release,
-    "cleans": Target,
-    "launches": Launch,
-    "follows": Follow,
-    "externals": External,
-}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sighting:
@@ -235,39 +212,3 @@ class Report:
     troubles: tuple[tuple[str, str], ...] = ()
     """Attempt (or empty) and what went wrong."""
     log: LogPart | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read a report; TypeError or KeyError where it is none."""
-        parts = dict(document)
-        for key, kind in _REPORT_LISTS.items():
-            parts[key] = tuple(_read(kind, item) for item in parts.get(key, ()))
-        for key in ("missing", "zips", "released", "cleaned", "gathered", "too_large"):
-            parts[key] = tuple(parts.get(key, ()))
-        for key in ("cancelled", "discarded", "troubles"):
-            parts[key] = tuple(tuple(item) for item in parts.get(key, ()))
-        if parts.get("log") is not None:
-            parts["log"] = _read(LogPart, parts["log"])
-        return cls(**parts)
-
-
-_REPORT_LISTS: dict[str, type] = {
-    "sightings": Sighting,
-    "externals": ExternalSighting,
-    "launched": LaunchResult,
-    "collected": Collected,
-}
-
-
-def _read(kind: type, document: Mapping[str, Any]) -> Any:
-    parts = dict(document)
-    for field in fields(kind):
-        if field.name in parts and isinstance(parts[field.name], list):
-            parts[field.name] = tuple(
-                tuple(item) if isinstance(item, list) else item for item in parts[field.name]
-            )
-    return kind(**parts)

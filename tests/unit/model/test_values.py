@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopper.model import orders
+from hopper.model import batch, orders, wire
 from hopper.model.attempt import Attempt, Outcome
 from hopper.model.ids import ATTEMPT_ID, JOB_ID, new_attempt_id, new_job_id, slug
 from hopper.model.job import Job, JobSpec
 from hopper.model.states import JobState
 from hopper.model.worker import Worker
+
+T = TypeVar("T")
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -104,8 +108,8 @@ def test_orders_travel_as_json() -> None:
         log=orders.ReadLog(attempt="h", offset=-5, limit=9),
         deadline=3.5,
     )
-    assert orders.Order.from_json(as_lists(order.to_json())) == order
-    assert orders.Order.from_json({"id": "1", "host": "w"}) == orders.Order(id="1", host="w")
+    assert as_it_travels(order) == order
+    assert wire.from_json(orders.Order, {"id": "1", "host": "w"}) == orders.Order(id="1", host="w")
 
 
 def test_reports_travel_as_json() -> None:
@@ -130,19 +134,44 @@ def test_reports_travel_as_json() -> None:
         troubles=(("", "so"),),
         log=orders.LogPart(attempt="a", size=1, offset=0, text="x"),
     )
-    assert orders.Report.from_json(as_lists(report.to_json())) == report
+    assert as_it_travels(report) == report
     plain = orders.Report(order="1", host="w", at=0.0)
-    assert orders.Report.from_json({"order": "1", "host": "w", "at": 0.0}) == plain
+    assert wire.from_json(orders.Report, {"order": "1", "host": "w", "at": 0.0}) == plain
+
+
+def test_reports_of_a_login_node_travel_as_json() -> None:
+    said = batch.Said(code=0, stdout="17", stderr="")
+    report = batch.BatchReport(
+        order="1",
+        host="w",
+        at=1.5,
+        submitted=(batch.SubmitResult(attempt="a", verdict=batch.Submitted.AGAIN, said=said),),
+        answers=(("queue", said),),
+        sides=(batch.SideSighting(attempt="a", alive=True),),
+    )
+    assert as_it_travels(report) == report
+
+
+def test_what_another_version_says_more_is_passed_over() -> None:
+    document = {"attempt": "a", "name": "n", "later": 1}
+    assert wire.from_json(orders.Target, document) == orders.Target(attempt="a", name="n")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"order": "1", "host": "w"},
+        {"order": "1", "host": "w", "at": 0.0, "sightings": ["a"]},
+        {"order": "1", "host": "w", "at": 0.0, "sightings": None},
+        {"order": "1", "host": "w", "at": 0.0, "sightings": [{"attempt": "a"}]},
+        ["order"],
+    ],
+)
+def test_what_is_no_report_is_refused(document: Any) -> None:
     with pytest.raises(TypeError):
-        orders.Report.from_json({"order": "1", "host": "w", "at": 0.0, "more": 1})
+        wire.from_json(orders.Report, document)
 
 
-def as_lists(document: dict[str, object]) -> dict[str, object]:
-    """What JSON makes of tuples."""
-
-    def plain(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-    return {key: plain(value) for key, value in document.items()}
+def as_it_travels(value: T) -> T:
+    """What the other side reads."""
+    return wire.from_json(type(value), json.loads(json.dumps(wire.to_json(value))))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hopper.errors import TransportError
+from hopper.model import wire
 from hopper.model.orders import Order, Report
 from hopper.remote.errands import order_line
 from hopper.remote.fanout import END_LINE, ROUTE_LIMIT, Fanout
@@ -84,7 +85,7 @@ class Table:
     def reports(self) -> dict[str, Report]:
         lines = self.results.read_bytes().splitlines(keepends=True)
         documents = [json.loads(line) for line in lines if line.endswith(b"\n")]
-        reports = [Report.from_json(document) for document in documents]
+        reports = [wire.from_json(Report, document) for document in documents]
         assert len({r.order for r in reports}) == len(reports), "an order is reported once"
         return {report.order: report for report in reports}
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopper.errors import TransportError
+from hopper.model import wire
 from hopper.model.orders import Follow, Order, Report
 from hopper.remote.gather import bring_home, split_raw
 from hopper.remote.host import carry_out
@@ -274,4 +275,4 @@ def test_a_report_goes_through_json(tmp_path: Path) -> None:
     ]
     report = ask(tmp_path, Scripted(records, b"x"))
     assert report.gathered == ("a000000001",)
-    assert Report.from_json(report.to_json()) == report
+    assert wire.from_json(Report, wire.to_json(report)) == report

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopper.errors import HopperError
+from hopper.model import wire
 from hopper.model.orders import External, Follow, Launch, Order, ReadLog, Release, Target
 from hopper.remote import script
 from hopper.remote.quoting import assignment, call, quote
@@ -147,4 +148,4 @@ def test_orders_are_carried_out_in_the_order_of_the_fields(path: Path) -> None:
         "read_log",
         "finish",
     ]
-    assert Order.from_json(order.to_json()) == order
+    assert wire.from_json(Order, wire.to_json(order)) == order
