@@ -10,8 +10,8 @@ from typing import cast
 import click
 
 from hopper import bootstrap
-from hopper.cli.choosing import Selection, select
-from hopper.cli.common import config_of, print_json, printable
+from hopper.cli.choosing import Selection, select, selection_options
+from hopper.cli.common import config_of, examples, json_option, print_json, printable
 from hopper.model.job import Job
 
 SHOWN = 20
@@ -29,6 +29,28 @@ class Changed:
     def exit_code(self) -> int:
         """1 when one was refused."""
         return int(bool(self.refused))
+
+
+def change_command(
+    act: str, purpose: str, *, fits: Callable[[Job], bool], lines: tuple[str, ...]
+) -> click.Command:
+    """Return the command for an act on jobs that needs nothing but the jobs.
+
+    ``purpose`` is the first line of its help, ``lines`` are its examples; ``fits`` tells the
+    jobs that it can be done to, which counts only where jobs are not named one by one.
+    """
+
+    @click.command(
+        help=f"{purpose}\n\nJOB is an id, the start of one, or a name.", epilog=examples(*lines)
+    )
+    @selection_options()
+    @json_option
+    @click.pass_context
+    def command(ctx: click.Context, *, as_json: bool, selection: Selection) -> None:
+        changed = change_jobs(ctx, selection, {"do": act}, fits=fits, act=act, as_json=as_json)
+        ctx.exit(changed.exit_code)
+
+    return command
 
 
 def change_jobs(
