@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 
 from hopper.dispatch.changes import Changes
-from hopper.dispatch.dependencies import Readiness, readiness
+from hopper.dispatch.queues import Queues, Rank
+from hopper.dispatch.waiting import Waiting
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job, Origin
+from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
-
-Rank = tuple[int, datetime, str]
-_NOBODY: frozenset[str] = frozenset()
 
 
 class Book:
@@ -29,8 +27,10 @@ class Book:
         jobs: Iterable[Job] = (),
         records: Iterable[WorkerRecord] = (),
         settings: Mapping[str, object] | None = None,
+        runs: Iterable[Run] = (),
     ) -> None:
         self.jobs: dict[str, Job] = {}
+        self.runs: dict[str, Run] = {run.id: run for run in runs}
         self.records: dict[str, WorkerRecord] = {}
         self.settings: dict[str, object] = dict(settings or {})
         self.placed: dict[str, dict[str, Job]] = {}
@@ -38,11 +38,11 @@ class Book:
         self.untidy: dict[str, dict[str, Job]] = {}
         """Jobs of which something ended lies on a worker, by worker and id."""
         self.pending: list[Rank] = []
-        """Ranks of the pending jobs that are not held, sorted."""
-        self._dependents: dict[str, set[str]] = {}
-        """Pending jobs that come after others, by each of those."""
-        self._doomed: set[str] = set()
-        self._to_judge: set[str] = set()
+        """Ranks of the pending jobs for workers that are not held, sorted."""
+        self.queues = Queues()
+        self.run_jobs: dict[str, dict[str, None]] = {}
+        """Ids of the jobs of each run, in the order in which they came."""
+        self._waiting = Waiting(self.jobs)
         for job in jobs:
             self._put(job, add=self.pending.append)
         self.pending.sort()
@@ -55,9 +55,12 @@ class Book:
             self._drop(job.id)
             self._put(job)
         for job_id in changes.forgotten_jobs:
-            self._drop(job_id)
+            self._forget(job_id)
         for record in changes.workers:
             self.records[record.name] = record
+        self.runs.update((run.id, run) for run in changes.runs)
+        for run_id in changes.forgotten_runs:
+            self.runs.pop(run_id, None)
         self.settings.update(changes.settings)
 
     @property
@@ -69,8 +72,15 @@ class Book:
     def placed_count(self) -> int:
         """Our own jobs that hold a slot of a worker now."""
         return sum(
-            job.origin is Origin.ZIP for jobs in self.placed.values() for job in jobs.values()
+            job.origin is not Origin.EXTERNAL and not job.backend
+            for jobs in self.placed.values()
+            for job in jobs.values()
         )
+
+    @property
+    def batch_count(self) -> int:
+        """Our own jobs that are on batch systems now."""
+        return sum(bool(job.backend) for jobs in self.placed.values() for job in jobs.values())
 
     def record(self, worker: str) -> WorkerRecord:
         """Return what is known of a worker, which may be nothing yet."""
@@ -78,13 +88,7 @@ class Book:
 
     def doomed(self) -> list[str]:
         """Return the pending jobs that come after one which will not complete, in order of ids."""
-        for job_id in self._to_judge:
-            job = self.jobs.get(job_id)
-            self._doomed.discard(job_id)
-            if job is not None and _is_doomed(job, self.jobs):
-                self._doomed.add(job_id)
-        self._to_judge.clear()
-        return sorted(self._doomed)
+        return self._waiting.doomed()
 
     def find_attempt(self, worker: str, attempt_id: str) -> tuple[Job, Attempt] | None:
         """Return an attempt that has something on a worker, with its job."""
@@ -100,13 +104,14 @@ class Book:
 
     def _put(self, job: Job, add: Callable[[Rank], None] | None = None) -> None:
         self.jobs[job.id] = job
-        if job.state is JobState.PENDING and not job.held:
-            (add or self._insert)(job.rank)
-        self._to_judge |= self._dependents.get(job.id, _NOBODY)
-        if _depends(job):
-            self._to_judge.add(job.id)
-            for other in job.spec.after:
-                self._dependents.setdefault(other, set()).add(job.id)
+        if job.run:
+            self.run_jobs.setdefault(job.run, {})[job.id] = None
+        if _waits(job):
+            if job.spec.after:
+                self._waiting.add(job)
+            if not job.backend:
+                (add or self._insert)(job.rank)
+        self._requeue(job.id)
         attempt = job.open_attempt
         if attempt is not None:
             self.placed.setdefault(attempt.worker, {})[job.id] = job
@@ -117,35 +122,43 @@ class Book:
         job = self.jobs.pop(job_id, None)
         if job is None:
             return
-        self._to_judge |= self._dependents.get(job_id, _NOBODY)
-        if _depends(job):
-            self._to_judge.add(job_id)
-            for other in job.spec.after:
-                self._forget_dependent(other, job_id)
-        if job.state is JobState.PENDING and not job.held:
-            place = bisect_left(self.pending, job.rank)
-            if place < len(self.pending) and self.pending[place] == job.rank:
-                del self.pending[place]
+        if _waits(job):
+            self._waiting.remove(job)
+            if not job.backend:
+                self._remove_pending(job.rank)
+        self.queues.drop(job_id)
         attempt = job.open_attempt
         if attempt is not None:
             _remove(self.placed, attempt.worker, job_id)
         for worker in untidy_workers(job):
             _remove(self.untidy, worker, job_id)
 
-    def _forget_dependent(self, other: str, job_id: str) -> None:
-        dependents = self._dependents.get(other)
-        if dependents is not None:
-            dependents.discard(job_id)
-            if not dependents:
-                del self._dependents[other]
+    def _forget(self, job_id: str) -> None:
+        job = self.jobs.get(job_id)
+        self._drop(job_id)
+        self._requeue(job_id)
+        if job is not None and job.run in self.run_jobs:
+            self.run_jobs[job.run].pop(job_id, None)
+            if not self.run_jobs[job.run]:
+                del self.run_jobs[job.run]
+
+    def _remove_pending(self, rank: Rank) -> None:
+        place = bisect_left(self.pending, rank)
+        if place < len(self.pending) and self.pending[place] == rank:
+            del self.pending[place]
+
+    def _requeue(self, changed: str) -> None:
+        """Let those wait for their turn for which nothing else is to happen first."""
+        for job_id in (changed, *self._waiting.changed(changed)):
+            job = self.jobs.get(job_id)
+            if job is not None and job.backend and _waits(job) and self._waiting.ready(job_id):
+                self.queues.put(job)
+            else:
+                self.queues.drop(job_id)
 
 
-def _depends(job: Job) -> bool:
-    return bool(job.spec.after) and job.state is JobState.PENDING and not job.held
-
-
-def _is_doomed(job: Job, jobs: Mapping[str, Job]) -> bool:
-    return _depends(job) and readiness(job, jobs)[0] is Readiness.FAILED
+def _waits(job: Job) -> bool:
+    return job.state is JobState.PENDING and not job.held
 
 
 def untidy_workers(job: Job) -> set[str]:

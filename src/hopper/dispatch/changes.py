@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from hopper.model.event import Event
 from hopper.model.job import Job
+from hopper.model.run import Run
 from hopper.model.worker import WorkerRecord
 
 NO_SETTINGS: Mapping[str, object] = MappingProxyType({})
@@ -25,10 +26,20 @@ class Changes:
     events: tuple[Event, ...] = ()
     forgotten_jobs: tuple[str, ...] = ()
     """Ids of jobs to be removed from the live file."""
+    runs: tuple[Run, ...] = ()
+    forgotten_runs: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(
-            self.jobs or self.workers or self.settings or self.events or self.forgotten_jobs
+        return any(
+            (
+                self.jobs,
+                self.workers,
+                self.settings,
+                self.events,
+                self.forgotten_jobs,
+                self.runs,
+                self.forgotten_runs,
+            )
         )
 
 
@@ -39,16 +50,22 @@ def merged(parts: Iterable[Changes]) -> Changes:
     settings: dict[str, object] = {}
     events: list[Event] = []
     forgotten: dict[str, None] = {}
+    runs: dict[str, Run] = {}
+    forgotten_runs: dict[str, None] = {}
     for part in parts:
         jobs.update((job.id, job) for job in part.jobs)
         workers.update((worker.name, worker) for worker in part.workers)
         settings.update(part.settings)
         events.extend(part.events)
         forgotten.update(dict.fromkeys(part.forgotten_jobs))
+        runs.update((run.id, run) for run in part.runs)
+        forgotten_runs.update(dict.fromkeys(part.forgotten_runs))
     return Changes(
         jobs=tuple(jobs.values()),
         workers=tuple(workers.values()),
         settings=settings,
         events=tuple(events),
         forgotten_jobs=tuple(forgotten),
+        runs=tuple(runs.values()),
+        forgotten_runs=tuple(forgotten_runs),
     )

@@ -1,10 +1,12 @@
-"""One try at a job on one worker."""
+"""One try at a job on one worker or batch system."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from hopper.model.task import Usage
 
 
 class Outcome(StrEnum):
@@ -16,12 +18,16 @@ class Outcome(StrEnum):
     """Its script ended otherwise."""
     TIMED_OUT = "timed_out"
     """It ran into its time limit and was killed."""
+    OUT_OF_MEMORY = "oom"
+    """It took more memory than it was given and was killed."""
+    NODE_FAILED = "node_fail"
+    """The machine that it ran on failed, or was taken from it."""
     CANCELLED = "cancelled"
     """A person had it killed, and its death was seen."""
     REBOOTED = "rebooted"
     """Its worker was rebooted under it."""
     VANISHED = "vanished"
-    """Its processes are gone and left no exit code."""
+    """It is gone and left no exit code, nor did anybody else tell one."""
     NOT_STARTED = "not_started"
     """It is known never to have started; costs the job no retry."""
     ABANDONED = "abandoned"
@@ -33,6 +39,8 @@ class Outcome(StrEnum):
         return self in {
             Outcome.FAILED,
             Outcome.TIMED_OUT,
+            Outcome.OUT_OF_MEMORY,
+            Outcome.NODE_FAILED,
             Outcome.REBOOTED,
             Outcome.VANISHED,
         }
@@ -69,13 +77,14 @@ class ResultFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One try at a job on one worker. Times are aware UTC."""
+    """One try at a job on one worker or batch system. Times are aware UTC."""
 
     id: str
     number: int
     """1 for the first."""
     worker: str
-    slot: int
+    """The worker, or the backend, that has it."""
+    slot: int = 0
     """Which of the worker's slots it holds, from 0."""
     intended_at: datetime
     """When the launch was recorded, before it was ordered."""
@@ -92,11 +101,21 @@ class Attempt:
     boot_id: str = ""
     """The worker's boot id at its start."""
     native_id: str = ""
-    """Its process group there."""
+    """Its process group there, or the batch system's own id of it."""
     overdue: bool = False
     """It has outlived its time limit and is to be ended from here."""
     log_bytes: int = 0
     """Size of its log on the worker when last seen."""
+    error_bytes: int = 0
+    """Size of its separate error log, where it has one."""
+    node: str = ""
+    """The cluster's machine that it ran on."""
+    waits_for: str = ""
+    """Why the batch system has it wait, in its own words."""
+    usage: Usage | None = None
+    """What it used, by the batch system's accounting; None while that has not told."""
+    gathered: bool = False
+    """All that it left is home."""
     results: tuple[ResultFile, ...] = ()
     released: bool = False
     """Its results have left the worker's Outbox."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from hopper.model.attempt import Attempt
 from hopper.model.resources import Requirements
 from hopper.model.states import JobState, check_move
+from hopper.model.task import Task
 
 NO_ENV: Mapping[str, str] = MappingProxyType({})
 
@@ -22,6 +23,8 @@ class Origin(StrEnum):
     """A zip in the queue folder, dropped or submitted."""
     EXTERNAL = "external"
     """A zip that somebody else put into a worker's Inbox, or that jobhopper had launched."""
+    RUN = "run"
+    """A task of a run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +61,12 @@ class Job:
     zip_sha256: str = ""
     unpacked_size: int = 0
     """Bytes that it needs on a worker once unpacked."""
+    backend: str = ""
+    """The backend that it is for; empty for the workers."""
+    run: str = ""
+    """The run that it belongs to; empty for a job of its own."""
+    task: Task | None = None
+    """What it is to do on a backend."""
     remote_name: str = ""
     """The zip's name on the worker without ``.zip``: the id, save for external jobs."""
     held: bool = False

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hopper.model.event import Event
 from hopper.model.job import Job
+from hopper.model.run import Run
 from hopper.model.worker import WorkerRecord
 from hopper.store import retention
 from hopper.store.change import Change
@@ -67,6 +68,7 @@ class StateStore:
         self._lock = lock
         self._jobs = Collection(Job, "id")
         self._workers = Collection(WorkerRecord, "name")
+        self._runs = Collection(Run, "id")
         self._settings = Collection(Setting, "key")
         self._last_retention: datetime | None = None
         self._absorb([(table, doc_id) for table, ids in source.tables.items() for doc_id in ids])
@@ -109,6 +111,11 @@ class StateStore:
         return self._workers
 
     @property
+    def runs(self) -> Mapping[str, Run]:
+        """The live runs by id."""
+        return self._runs
+
+    @property
     def settings(self) -> Mapping[str, object]:
         """Small values by key."""
         return {setting.key: setting.value for setting in self._settings.values()}
@@ -142,22 +149,27 @@ class StateStore:
         writer = self._writer()
         jobs = {job.id: job for job in changes.jobs}
         workers = {worker.name: worker for worker in changes.workers}
+        runs = {run.id: run for run in changes.runs}
         settings = {key: Setting(key=key, value=value) for key, value in changes.settings.items()}
         put = {
             "jobs": _documents(self._jobs, jobs),
             "workers": _documents(self._workers, workers),
+            "runs": _documents(self._runs, runs),
             "settings": _documents(self._settings, settings),
         }
-        forgotten = [self._jobs.id_of(job_id) for job_id in changes.forgotten_jobs]
         change = Change.of(
             put=put,
-            drop={"jobs": [doc_id for doc_id in forgotten if doc_id is not None]},
+            drop={
+                "jobs": _known(self._jobs, changes.forgotten_jobs),
+                "runs": _known(self._runs, changes.forgotten_runs),
+            },
             events=_numbered(changes.events, writer.events.last_seq),
         )
         writer.commit(change)
         self._absorb(change.touched())
         self._jobs.keep({key: job for key, job in jobs.items() if key in self._jobs})
         self._workers.keep(workers)
+        self._runs.keep({key: run for key, run in runs.items() if key in self._runs})
 
     def refresh(self) -> bool:
         """Take in what the writer has committed since; return whether there was anything."""
@@ -234,6 +246,7 @@ class StateStore:
         for name, collection in (
             ("jobs", self._jobs),
             ("workers", self._workers),
+            ("runs", self._runs),
             ("settings", self._settings),
         ):
             documents = self._source.tables.setdefault(name, {})
@@ -255,8 +268,16 @@ class StateStore:
         return len(old)
 
 
+AnyCollection = Collection[Job] | Collection[WorkerRecord] | Collection[Run] | Collection[Setting]
+
+
+def _known(collection: AnyCollection, keys: Iterable[str]) -> list[int]:
+    ids = (collection.id_of(key) for key in keys)
+    return [doc_id for doc_id in ids if doc_id is not None]
+
+
 def _documents(
-    collection: Collection[Job] | Collection[WorkerRecord] | Collection[Setting],
+    collection: AnyCollection,
     values: Mapping[str, object],
 ) -> dict[int, bytes]:
     ids = collection.ids_for(values)

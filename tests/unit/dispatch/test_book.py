@@ -21,7 +21,9 @@ def content(book: Book) -> dict[str, Any]:
         "placed": {name: dict(sorted(jobs.items())) for name, jobs in book.placed.items()},
         "untidy": {name: dict(sorted(jobs.items())) for name, jobs in book.untidy.items()},
         "doomed": book.doomed(),
-        "dependents": book._dependents,
+        "waiting": vars(book._waiting) | {"_jobs": None},
+        "queues": {b: dict(sorted(book.queues.runs(b).items())) for b in book.queues.backends()},
+        "runs": {run: set(ids) for run, ids in book.run_jobs.items()},
         "settings": book.settings,
     }
 

@@ -65,7 +65,14 @@ def test_a_job_and_its_attempts() -> None:
 
 def test_what_may_be_tried_again() -> None:
     tried = {outcome for outcome in Outcome if outcome.retryable}
-    assert tried == {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.REBOOTED, Outcome.VANISHED}
+    assert tried == {
+        Outcome.FAILED,
+        Outcome.TIMED_OUT,
+        Outcome.OUT_OF_MEMORY,
+        Outcome.NODE_FAILED,
+        Outcome.REBOOTED,
+        Outcome.VANISHED,
+    }
 
 
 @pytest.mark.parametrize(
