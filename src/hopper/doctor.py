@@ -14,7 +14,8 @@ from hopper import bootstrap
 from hopper.ansible.content import collection_folder, playbook_path
 from hopper.ansible.looks import Look, look
 from hopper.ansible.roster import Reading
-from hopper.config.model import HopperConfig, TransferMode
+from hopper.config.dispatch import TransferMode
+from hopper.config.model import HopperConfig
 from hopper.errors import HopperError, UsageError
 from hopper.model.worker import Worker
 from hopper.store.check import check as check_store

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from hopper.config.dispatch import TransferMode
 from hopper.config.load import InvalidConfig, load, locate
-from hopper.config.model import HopperConfig, TransferMode
+from hopper.config.model import HopperConfig
 from hopper.errors import ConfigError
 
 SEED = """
