@@ -16,7 +16,8 @@ from hopper.errors import HopperError, RejectedZip, UsageError
 from hopper.home import results
 from hopper.home.archive import ZipFacts, inspect
 from hopper.home.files import HomeTrouble, MissingZip, exists, move_new, trouble
-from hopper.home.folders import ChangedZip, Dropped, Folders
+from hopper.home.folders import Folders
+from hopper.home.queue import ChangedZip, Dropped
 from hopper.model.attempt import ResultFile
 from hopper.model.ids import JOB_ID, new_job_id
 from hopper.model.job import Job, JobSpec
@@ -40,7 +41,7 @@ class FilesAtHome:
 
     def arrivals(self, known: Collection[str]) -> Sequence[Arrival | Refusal]:
         """Return the zips that have settled in the queue folder and been looked into."""
-        for dropped in self._folders.settled(
+        for dropped in self._folders.queue.settled(
             time.monotonic(),
             time.time(),
             known=lambda name: name.removesuffix(".zip") in known,
@@ -76,7 +77,7 @@ class FilesAtHome:
             if isinstance(arrived, Refusal):
                 moved = self._folders.reject(dropped, arrived.reason)
                 return replace(arrived, zip_name=moved.name)
-            self._folders.claim(dropped, arrived.zip_name)
+            self._folders.queue.claim(dropped, arrived.zip_name)
         except ChangedZip:
             return None
         except (HomeTrouble, MissingZip):
@@ -106,12 +107,12 @@ class FilesAtHome:
         """Return the seconds until a zip may have settled, or has been looked into."""
         if self._looking:
             return 0.05
-        due = self._folders.next_settle
+        due = self._folders.queue.next_settle
         return None if due is None else max(0.0, due - time.monotonic())
 
     def hand_in(self, source: Path, job_id: str) -> Path:
         """Copy a zip into the queue, hidden until ``accept``; return the copy."""
-        return self._folders.bring_in(source, f".{job_id}.zip")
+        return self._folders.queue.bring_in(source, f".{job_id}.zip")
 
     def accept(self, job_id: str) -> None:
         """Make a handed-in zip visible under its job's name; may be repeated."""

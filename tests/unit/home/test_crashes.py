@@ -140,8 +140,8 @@ def test_claiming(folders: Folders, mortal: Mortal) -> None:
     def prepare() -> Callable[[], object]:
         clear(folders)
         drop(folders, "a.zip", written=OLD)
-        (found,) = folders.settled(0, WALL, known=lambda _: False)
-        return lambda: folders.claim(found, "j-1.zip")
+        (found,) = folders.queue.settled(0, WALL, known=lambda _: False)
+        return lambda: folders.queue.claim(found, "j-1.zip")
 
     def check() -> None:
         assert everywhere(folders) == {"queue/j-1.zip": b"zip"}
@@ -156,7 +156,7 @@ def test_refusing(folders: Folders, mortal: Mortal) -> None:
 
         def act() -> None:
             # As the loop does after a restart: what lies there is looked at again.
-            for found in folders.settled(0, WALL, known=lambda _: False):
+            for found in folders.queue.settled(0, WALL, known=lambda _: False):
                 folders.reject(found, "wrong")
 
         return act
@@ -179,7 +179,7 @@ def test_bringing_in(folders: Folders, mortal: Mortal, tmp_path: Path) -> None:
         def act() -> None:
             if not (folders.paths.queue / "j-1.zip").exists() or mortal.links == "no links":
                 (folders.paths.queue / "j-1.zip").unlink(missing_ok=True)
-                folders.bring_in(tmp_path / "mine.zip", "j-1.zip")
+                folders.queue.bring_in(tmp_path / "mine.zip", "j-1.zip")
 
         return act
 

@@ -14,7 +14,8 @@ import pytest
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError
 from hopper.home.files import HomeTrouble, MissingZip
-from hopper.home.folders import FOLDER_OF, ChangedZip, Folders
+from hopper.home.folders import FOLDER_OF, Folders
+from hopper.home.queue import ChangedZip
 from hopper.model.job import Job, JobSpec
 from hopper.model.states import JobState
 
@@ -52,11 +53,11 @@ def drop(folders: Folders, name: str, content: bytes = b"zip", written: float = 
 
 
 def settled(folders: Folders, at: float, known: tuple[str, ...] = ()) -> list[str]:
-    return [found.name for found in folders.settled(at, WALL + at, known=known.__contains__)]
+    return [found.name for found in folders.queue.settled(at, WALL + at, known=known.__contains__)]
 
 
 def awaited(folders: Folders) -> float | None:
-    return folders.next_settle
+    return folders.queue.next_settle
 
 
 def everywhere(folders: Folders) -> dict[str, bytes]:
@@ -163,12 +164,12 @@ def test_the_reason_goes_with_the_failure(folders: Folders) -> None:
 def test_a_zip_is_taken_when_it_has_settled(folders: Folders) -> None:
     path = drop(folders, "a.zip", written=WALL + 100)
     assert settled(folders, 10) == []
-    assert folders.next_settle == 15
+    assert folders.queue.next_settle == 15
     assert settled(folders, 14.9) == []
     path.write_bytes(b"zipzip")
     os.utime(path, (WALL + 100, WALL + 100))
     assert settled(folders, 15) == []
-    assert folders.next_settle == 20
+    assert folders.queue.next_settle == 20
     assert settled(folders, 20) == ["a.zip"]
     assert awaited(folders) is None
     assert settled(folders, 21) == ["a.zip"]
@@ -193,7 +194,7 @@ def test_old_zips_are_taken_at_once_oldest_first(folders: Folders) -> None:
 
 
 def test_without_a_settle_time_all_is_taken_at_once(folders: Folders) -> None:
-    folders.settle_seconds = 0
+    folders.queue.settle_seconds = 0
     drop(folders, "a.zip", written=WALL + 1)
     assert settled(folders, 0) == ["a.zip"]
 
@@ -236,31 +237,33 @@ def test_two_changes_within_one_time_of_the_folder_are_both_seen(folders: Folder
 )
 def test_hostile_names_are_claimed(folders: Folders, name: bytes) -> None:
     drop(folders, os.fsdecode(name), written=OLD)
-    (found,) = folders.settled(0, WALL, known=lambda _: False)
+    (found,) = folders.queue.settled(0, WALL, known=lambda _: False)
     assert os.fsencode(found.name) == name
-    target = folders.claim(found, "j-1.zip")
-    assert folders.claim(found, "j-1.zip") == target
+    target = folders.queue.claim(found, "j-1.zip")
+    assert folders.queue.claim(found, "j-1.zip") == target
     assert everywhere(folders) == {"queue/j-1.zip": b"zip"}
     assert settled(folders, 0, known=("j-1.zip",)) == []
 
 
 def test_a_zip_that_changed_since_is_not_claimed(folders: Folders) -> None:
     path = drop(folders, "a.zip", written=OLD)
-    (found,) = folders.settled(0, WALL, known=lambda _: False)
+    (found,) = folders.queue.settled(0, WALL, known=lambda _: False)
     path.write_bytes(b"more")
     with pytest.raises(ChangedZip):
-        folders.claim(found, "j-1.zip")
+        folders.queue.claim(found, "j-1.zip")
     path.unlink()
     with pytest.raises(ChangedZip):
-        folders.claim(found, "j-1.zip")
+        folders.queue.claim(found, "j-1.zip")
 
 
 def test_a_claim_does_not_overwrite(folders: Folders) -> None:
     drop(folders, "a.zip", written=OLD)
     drop(folders, "j-1.zip", b"other", written=OLD)
-    found = next(f for f in folders.settled(0, WALL, known=lambda _: False) if f.name == "a.zip")
+    found = next(
+        f for f in folders.queue.settled(0, WALL, known=lambda _: False) if f.name == "a.zip"
+    )
     with pytest.raises(HomeTrouble):
-        folders.claim(found, "j-1.zip")
+        folders.queue.claim(found, "j-1.zip")
     assert everywhere(folders) == {"queue/a.zip": b"zip", "queue/j-1.zip": b"other"}
 
 
@@ -286,7 +289,7 @@ def test_a_link_kept_elsewhere_is_none_of_our_business(folders: Folders, tmp_pat
 def test_a_refused_zip_and_its_reason(folders: Folders) -> None:
     for content in (b"1", b"2"):
         drop(folders, "a.zip", content, written=OLD)
-        (found,) = folders.settled(0, WALL, known=lambda _: False)
+        (found,) = folders.queue.settled(0, WALL, known=lambda _: False)
         folders.reject(found, f"wrong {content!r}")
     assert everywhere(folders) == {
         "failed/a.zip": b"1",
@@ -299,7 +302,7 @@ def test_a_refused_zip_and_its_reason(folders: Folders) -> None:
 def test_a_refused_zip_of_a_long_name(folders: Folders) -> None:
     name = "é" * 125 + ".zip"
     drop(folders, name, written=OLD)
-    (found,) = folders.settled(0, WALL, known=lambda _: False)
+    (found,) = folders.queue.settled(0, WALL, known=lambda _: False)
     path = folders.reject(found, "wrong")
     assert path.with_name(path.name + ".reason.txt").read_text() == "wrong\n"
 
@@ -323,13 +326,13 @@ def test_a_refused_job(folders: Folders) -> None:
 def test_a_zip_is_brought_in_whole(folders: Folders, tmp_path: Path) -> None:
     source = tmp_path / "mine.zip"
     source.write_bytes(b"zip")
-    assert folders.bring_in(source, "j-1.zip").read_bytes() == b"zip"
-    assert folders.bring_in(source, "j-1.zip").read_bytes() == b"zip"
+    assert folders.queue.bring_in(source, "j-1.zip").read_bytes() == b"zip"
+    assert folders.queue.bring_in(source, "j-1.zip").read_bytes() == b"zip"
     source.write_bytes(b"another")
     with pytest.raises(HomeTrouble, match="File exists"):
-        folders.bring_in(source, "j-1.zip")
+        folders.queue.bring_in(source, "j-1.zip")
     with pytest.raises(HomeTrouble, match="not a regular file"):
-        folders.bring_in(tmp_path, "j-2.zip")
+        folders.queue.bring_in(tmp_path, "j-2.zip")
     assert everywhere(folders) == {"queue/j-1.zip": b"zip"}
 
 
@@ -344,9 +347,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(HopperError, match="No space left on device; make room"):
-            folders.bring_in(tmp_path / "mine.zip", "j-1.zip")
+            folders.queue.bring_in(tmp_path / "mine.zip", "j-1.zip")
     assert everywhere(folders) == {}
-    folders.bring_in(tmp_path / "mine.zip", "j-1.zip")
+    folders.queue.bring_in(tmp_path / "mine.zip", "j-1.zip")
 
 
 def test_halves_of_old_copies_go(folders: Folders) -> None:
