@@ -131,6 +131,9 @@ def test_the_order_is_init_variables_folder_command(side: Path) -> None:
         ("#SBATCH --time=1\n#$ -N x\n#BSUB -J y\necho on", "on\n", 0),
         ("sleep 60 & echo not waited for", "not waited for\n", 0),
         ("kill -KILL $BASHPID", "", 137),
+        ("kill -INT $BASHPID; echo no", "", 130),
+        ("kill -USR1 $BASHPID; echo no", "", 138),
+        ("trap 'echo hey' USR1; kill -USR1 $BASHPID; exit 255", "hey\n", 255),
         ("ulimit -t 1; while :; do :; done", "", 137),
     ],
 )
@@ -300,13 +303,18 @@ def test_term_is_recorded(side: Path, whom: str, command: str, code: int) -> Non
     assert ending(side)[0] == code
 
 
-def test_the_end_is_recorded_on_a_full_disk(side: Path) -> None:
-    """A limit on the file size stands in: nothing new can be written, but in place it can."""
-    text = script(side, "exit 6")
-    text = text.replace("\ntrap hopper_end EXIT\n", "\ntrap hopper_end EXIT\nulimit -f 0\n")
-    text = text.replace("export HOPPER_TASK_DIR", 'ls -l "$hopper_side"/exit.part\nexport HOPPER_T')
-    done = run(text)
-    assert re.search(rb" 65 ", done.stdout), "the room is reserved before the command starts"
+def test_the_end_is_recorded_in_room_that_was_taken_before(side: Path) -> None:
+    done = run(script(side, 'stat -c "%i %s" "$HOPPER_TASK_DIR/exit.part"; exit 6'))
+    inode, size = done.stdout.split()
+    kept = (side / "exit").stat()
+    assert (kept.st_ino, kept.st_size) == (int(inode), int(size))
+    assert ending(side)[0] == 6
+
+
+def test_a_command_whose_shells_are_killed_is_no_success(side: Path) -> None:
+    done = run(script(side, 'kill -KILL "$(ps -o ppid= -p $BASHPID | tr -d " ")" $BASHPID'))
+    assert done.returncode == 137
+    assert ending(side)[0] == 137
 
 
 def test_local_starts_a_group_of_its_own(side: Path) -> None:

@@ -1,0 +1,115 @@
+"""Renders the script that a batch system runs for one attempt.
+
+What it leaves in the attempt's side folder: ``run/`` (made first; an attempt runs at most once),
+``started`` (``EPOCH NATIVE_ID NODE``), ``exit`` (``CODE EPOCH``, then blanks), ``log.out`` and
+``log.err`` (the batch system's own, or of ``local``), ``output/`` (what the task puts there).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from hopper.errors import HopperError
+from hopper.remote.quoting import quote
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+
+
+def render(
+    templates: Path,
+    template: str,
+    *,
+    hopper_side: str,
+    attempt: str,
+    directives: Sequence[str],
+    log_variables: Mapping[str, str],
+    command: str,
+    working_dir: str = "~",
+    variables: Mapping[str, str] | None = None,
+    init: str = "",
+    output_file: str = "",
+    error_file: str = "",
+    login_shell: bool = False,
+) -> str:
+    """Return the submission script.
+
+    Args:
+        templates: the folder of the script templates (``roles/batch_submit/templates``).
+        template: the backend's ``template``.
+        hopper_side: the attempt's side folder there; a leading ``~`` is expanded by the script.
+        attempt: the attempt's id.
+        directives: the backend's lines, safe as they are.
+        log_variables: the backend's bash expressions ``native`` and ``node``.
+        command: lines of bash; DOS line ends become plain ones.
+        working_dir: where the command starts; ``~`` is expanded.
+        variables: environment variables, exported in their order after ``init``.
+        init: lines of bash before the command.
+        output_file: where the command's standard output goes, relative to ``working_dir``.
+        error_file: the same for standard error.
+        login_shell: whether bash reads the login files.
+
+    Raises:
+        HopperError: a variable has no name that a shell takes, a text holds a NUL byte, or a
+            template is missing or broken.
+    """
+    variables = variables or {}
+    for name in variables:
+        if not _VARIABLE.match(name):
+            raise HopperError(
+                f"{name!r} is no name for an environment variable",
+                way_out="use letters, digits and underscores, no digit first",
+            )
+    try:
+        return (
+            _environment(templates)
+            .get_template(template)
+            .render(
+                hopper_side=hopper_side,
+                attempt=attempt,
+                directives=directives,
+                log_variables=log_variables,
+                command=_lines(command, "the command"),
+                working_dir=working_dir or "~",
+                variables=variables,
+                init=_lines(init, "init"),
+                output_file=output_file,
+                error_file=error_file,
+                login_shell=login_shell,
+            )
+        )
+    except TemplateError as error:
+        raise HopperError(
+            f"the script template {templates / template} cannot be used: "
+            f"{type(error).__name__}: {error}",
+            way_out="reinstall hopper, or mend the template",
+        ) from error
+
+
+def _lines(text: str, what: str) -> str:
+    if "\0" in text:
+        raise HopperError(f"{what} holds a NUL byte and cannot go to a shell")
+    return text.replace("\r\n", "\n")
+
+
+def _quote(value: str) -> str:
+    """Quote; Slurm refuses a script that holds a DOS line end, even in a value: keep them apart."""
+    return quote(value).replace("\r\n", "\r''\n")
+
+
+@lru_cache(maxsize=4)
+def _environment(templates: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 # shell text, where every value goes through quote
+    )
+    environment.filters["quote"] = _quote
+    return environment

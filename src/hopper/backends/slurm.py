@@ -1,0 +1,254 @@
+"""Slurm: sbatch, squeue, sacct, scancel, sinfo.
+
+Times are asked for as epoch seconds. The live view holds jobs for minutes after their end; the
+accounting lags, and may be disabled. Only jobs that have left the live view or ended in it are
+asked of the accounting, all in one command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from hopper.backends import slurm_reading as reading
+from hopper.backends.base import BackendSettings, Followed
+from hopper.backends.slurm_states import CAUSES
+from hopper.backends.units import clock, mebibytes
+from hopper.backends.words import (
+    complaint,
+    full_name,
+    gpu_count,
+    joined,
+    last_line,
+    log_path,
+    one_line,
+    partition_of,
+    refusal_in,
+    word,
+)
+from hopper.model.batch import BatchReading, ClusterInfo, Query, Said
+from hopper.model.task import BatchResources
+from hopper.remote.quoting import call, quote
+
+_SAID_ID = re.compile(r"(?:Submitted batch job )?(\d{1,12}(?:_\d{1,9})?)(?:;\S*)?", re.ASCII)
+_TROUBLE = re.compile(
+    r"contact slurm|timed? ?out|connect|munge|authenticat|credential|temporarily|transmitted"
+    r"|socket|protocol|standby|communicat|not respond|unspecified|message|no such file"
+    r"|configuration file|resolve|permissions",
+    re.IGNORECASE,
+)
+_MISTAKE = re.compile(r"^(?:sbatch: |Invalid )", re.MULTILINE)
+_DISABLED = re.compile(r"accounting storage is disabled", re.IGNORECASE)
+_MARK = re.compile(r"=hopper-(queue|accounting|others|machines) (\d{1,3})")
+_SEPARATE = "s=$(printf '\\037'); SLURM_TIME_FORMAT=%s; export SLURM_TIME_FORMAT"
+_ENDED = "|".join(sorted(CAUSES))
+_IDS_AT_ONCE = 400
+
+
+def _format(fields: Sequence[str]) -> str:
+    return "$s".join(fields)
+
+
+_SQUEUE = f'squeue -h -a -r -o "{_format(reading.QUEUE_FIELDS)}"'
+_SINFO = f'sinfo -h -a -N -o "{_format(reading.MACHINE_FIELDS)}"'
+_SACCT = f'sacct -n -P --delimiter="$s" -o {",".join(reading.ACCOUNTING_FIELDS)}'
+_PAST = 'sacct -n -X -P --delimiter="$s" -S now-7days -u "$u" -o JobID,Comment,JobName'
+_GONE = (
+    """awk -F"$s" '$0=="=" {b=1; next} !b {if ($2 !~ /^(%s)/) l[$1]=1; next} !($1 in l)'""" % _ENDED  # noqa: UP031 # braces are awk's
+)
+# Everything that has the attempt as its comment or at the end of its name.
+_MATCH = """awk -F"$s" -v a="$a" '$2==a || substr($3, length($3)-length(a))=="." a {print $1}'"""
+
+
+class Slurm:
+    """Slurm, 20.02 or newer."""
+
+    kind = "slurm"
+    template = "slurm.sh.j2"
+    accounts = True
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._settings = settings
+
+    def directives(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
+        """Return the ``#SBATCH`` lines. HopperError for words that cannot be given to Slurm."""
+        options = {
+            "job-name": full_name(name, attempt),
+            "comment": word(attempt, "attempt"),
+            "output": log_path(log) + ".out",
+            "error": log_path(log) + ".err",
+            "ntasks": "1",
+            "cpus-per-task": str(max(1, resources.cpus)),
+        }
+        if resources.memory is not None:
+            options["mem"] = f"{mebibytes(resources.memory)}M"
+        if resources.time_limit is not None:
+            options["time"] = clock(resources.time_limit)
+        if partition := partition_of(self._settings, resources):
+            options["partition"] = partition
+        if self._settings.account:
+            options["account"] = word(self._settings.account, "account")
+        if gres := _gres(resources):
+            options["gres"] = gres
+        return [
+            *(f"#SBATCH --{option}={value}" for option, value in options.items()),
+            "#SBATCH --no-requeue",
+        ]
+
+    def submit_command(self) -> str:
+        """Return the ``sbatch`` of ``$hopper_script``, from the home folder."""
+        return '(cd && exec sbatch --parsable "$hopper_script")'
+
+    def native_id(self, said: Said) -> str:
+        """Return the id in what ``sbatch`` or the lookup printed."""
+        return last_line(said, _SAID_ID) if said.code == 0 else ""
+
+    def refusal(self, said: Said) -> str:
+        """Return Slurm's words where it refused the job."""
+        return refusal_in(said, _TROUBLE, _MISTAKE).removeprefix("sbatch: error: ")
+
+    def lookup_command(self, attempt: str) -> str:
+        """Return shell text that looks in the live view, then in a week of the accounting."""
+        lines = [
+            f"{_SEPARATE}; a={quote(attempt)}; u=$(id -un)",
+            'q=$(squeue -h -a -r -t all -u "$u" -o "%i$s%k$s%j") || exit 1',
+            f"i=$(printf '%s\\n' \"$q\" | {_MATCH} | head -n 1)",
+            'if [ -z "$i" ]; then',
+            f"q=$({_PAST} 2>&1); c=$?",
+            'case $c$q in 0*) ;; *"storage is disabled"*) q= ;;',
+            "*) printf '%s\\n' \"$q\" >&2; exit 1 ;; esac",
+            f"i=$(printf '%s\\n' \"$q\" | {_MATCH} | head -n 1)",
+            "fi",
+            '[ -z "$i" ] || printf \'%s\\n\' "$i"',
+        ]
+        return joined(lines)
+
+    def queries(self, jobs: Sequence[Followed], *, now: datetime, others: bool) -> Sequence[Query]:
+        """Return the query ``jobs``; with ``others`` also ``others`` and ``machines``."""
+        del now
+        queries = [Query(name="jobs", shell=_poll(_known(jobs)))]
+        if others:
+            queries += [
+                Query(name="others", shell=_marked("others", _SQUEUE)),
+                Query(name="machines", shell=_marked("machines", _SINFO)),
+            ]
+        return queries
+
+    def read(self, answers: Mapping[str, Said], jobs: Sequence[Followed]) -> BatchReading:
+        """Return what squeue, sacct and sinfo said."""
+        said = answers.get("jobs", Said(code=1, stdout="", stderr=""))
+        parts = _sections(said.stdout)
+        queue, queue_said = _queue(parts, said)
+        accounting, accounting_said, enabled = _accounting(parts, said)
+        asked = set(_known(jobs))
+        found = list(reading.merge(queue.jobs, accounting.jobs))
+        seen = asked | {job.native_id for job in found}
+        elsewhere, info, elsewhere_said = _elsewhere(answers)
+        found += [job for job in elsewhere.jobs.values() if job.native_id not in seen]
+        return BatchReading(
+            jobs=tuple(found),
+            queue_seen=not queue_said,
+            accounting_seen="accounting" in parts and not accounting_said and enabled,
+            accounting=enabled,
+            trouble=queue_said or accounting_said or elsewhere_said,
+            info=info,
+        )
+
+    def cancel_command(self, native_ids: Sequence[str]) -> str:
+        """Return the ``scancel`` of these jobs. It is silent about those it does not know."""
+        return call("scancel", [native for native in native_ids if reading.NATIVE_ID.match(native)])
+
+    def log_variables(self) -> Mapping[str, str]:
+        """Return where a running script finds its id and node."""
+        return {
+            "native": '"${SLURM_ARRAY_TASK_ID:+${SLURM_ARRAY_JOB_ID}_}'
+            '${SLURM_ARRAY_TASK_ID:-$SLURM_JOB_ID}"',
+            "node": '"${SLURMD_NODENAME:-$(hostname)}"',
+        }
+
+
+def _gres(resources: BatchResources) -> str:
+    parts = [word(resources.gres, "gres")] if resources.gres else []
+    named = gpu_count(BatchResources(gres=resources.gres))
+    if resources.gpus and not named:
+        parts.append(f"gpu:{resources.gpus}")
+    return ",".join(parts)
+
+
+def _known(jobs: Iterable[Followed]) -> list[str]:
+    ids = (job.native_id for job in jobs)
+    return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
+
+
+def _marked(name: str, command: str) -> str:
+    return joined([_SEPARATE, command, f"printf '=hopper-{name} %s\\n' $?"])
+
+
+def _poll(ids: Sequence[str]) -> str:
+    """Ask the live view; ask the accounting for those that are not alive in it."""
+    lines = [
+        _SEPARATE,
+        f'q=$({_SQUEUE} -t all -u "$(id -un)"); c=$?',
+        "printf '%s\\n=hopper-queue %s\\n' \"$q\" $c",
+    ]
+    if ids:
+        listed = call("printf", ["%s\\n", *ids])
+        lines += [
+            f"ids() {{ {listed}; }}",
+            "if [ $c = 0 ]; then g=$({ printf '%s\\n=\\n' \"$q\"; ids; } | " + _GONE + ")",
+            "else g=$(ids); fi",
+            'if [ -n "$g" ]; then',
+            f"printf '%s\\n' \"$g\" | xargs -n {_IDS_AT_ONCE} | {{ c=0; while read -r i; do",
+            f'{_SACCT} -j "$(printf %s "$i" | tr " " ,)" || c=$?; done',
+            "printf '=hopper-accounting %s\\n' $c; }; fi",
+        ]
+    return joined(lines)
+
+
+def _sections(text: str) -> dict[str, tuple[list[str], int]]:
+    """Return the lines before each mark, and the code that the command ended with."""
+    sections: dict[str, tuple[list[str], int]] = {}
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith("=") and (mark := _MARK.fullmatch(line)):
+            sections[mark[1]], lines = (lines, int(mark[2])), []
+        elif line:
+            lines.append(line)
+    return sections
+
+
+def _queue(parts: Mapping[str, tuple[list[str], int]], said: Said) -> tuple[reading.Lines, str]:
+    lines, code = parts.get("queue", ([], -1))
+    if code:
+        return reading.Lines(), complaint(said, "squeue")
+    queue = reading.read_queue(lines)
+    return queue, f"squeue: not understood: {one_line(queue.garbled)}" if queue.garbled else ""
+
+
+def _accounting(
+    parts: Mapping[str, tuple[list[str], int]], said: Said
+) -> tuple[reading.Lines, str, bool]:
+    if "accounting" not in parts:
+        return reading.Lines(), "", True
+    lines, code = parts["accounting"]
+    if code and _DISABLED.search(said.stderr):
+        return reading.Lines(), "", False
+    accounting = reading.read_accounting(lines)
+    if code:
+        return accounting, complaint(said, "sacct"), True
+    garbled = accounting.garbled
+    return accounting, f"sacct: not understood: {one_line(garbled)}" if garbled else "", True
+
+
+def _elsewhere(answers: Mapping[str, Said]) -> tuple[reading.Lines, ClusterInfo | None, str]:
+    found, info, trouble = reading.Lines(), None, ""
+    if said := answers.get("others"):
+        lines, code = _sections(said.stdout).get("others", ([], -1))
+        found = reading.read_queue(lines) if not code else found
+        trouble = complaint(said, "squeue") if code else ""
+    if said := answers.get("machines"):
+        lines, code = _sections(said.stdout).get("machines", ([], -1))
+        info = reading.read_machines(lines) if not code else None
+        trouble = trouble or (complaint(said, "sinfo") if code else "")
+    return found, info, trouble
