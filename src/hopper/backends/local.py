@@ -22,7 +22,7 @@ class Local:
     accounts = False
 
     def __init__(self, settings: BackendSettings) -> None:
-        self._shell = "/bin/bash -l" if settings.login_shell else "/bin/bash"
+        del settings
 
     def directives(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         """Return nothing: nobody reads them."""
@@ -30,12 +30,8 @@ class Local:
         return []
 
     def submit_command(self) -> str:
-        """Return what starts ``$hopper_script`` in a session of its own and prints its group."""
-        start = f'{self._shell} "$hopper_script" </dev/null >/dev/null 2>&1 & echo $!'
-        return (
-            f"(cd && if command -v setsid >/dev/null; then setsid {start}\n"
-            f"else set -m; {start}\nfi)"
-        )
+        """Return nothing: the script is started on the login node itself."""
+        return ""
 
     def native_id(self, said: Said) -> str:
         """Return the process group."""

@@ -8,7 +8,8 @@ asked of the accounting, all in one command.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hopper.backends import slurm_reading as reading
@@ -24,10 +25,12 @@ from hopper.backends.words import (
     log_path,
     one_line,
     partition_of,
+    portion_name,
+    portions,
     refusal_in,
     word,
 )
-from hopper.model.batch import BatchReading, ClusterInfo, Query, Said
+from hopper.model.batch import BatchReading, ClusterInfo, NativeSighting, Query, Said
 from hopper.model.task import BatchResources
 from hopper.remote.quoting import call, quote
 
@@ -127,7 +130,10 @@ class Slurm:
     def queries(self, jobs: Sequence[Followed], *, now: datetime, others: bool) -> Sequence[Query]:
         """Return the query ``jobs``; with ``others`` also ``others`` and ``machines``."""
         del now
-        queries = [Query(name="jobs", shell=_poll(_known(jobs)))]
+        queries = [
+            Query(name=portion_name("jobs", number), shell=_poll(ids))
+            for number, ids in enumerate(portions(_known(jobs)))
+        ]
         if others:
             queries += [
                 Query(name="others", shell=_marked("others", _SQUEUE)),
@@ -137,21 +143,24 @@ class Slurm:
 
     def read(self, answers: Mapping[str, Said], jobs: Sequence[Followed]) -> BatchReading:
         """Return what squeue, sacct and sinfo said."""
-        said = answers.get("jobs", Said(code=1, stdout="", stderr=""))
-        parts = _sections(said.stdout)
-        queue, queue_said = _queue(parts, said)
-        accounting, accounting_said, enabled = _accounting(parts, said)
-        asked = set(_known(jobs))
-        found = list(reading.merge(queue.jobs, accounting.jobs))
-        seen = asked | {job.native_id for job in found}
+        asked = _known(jobs)
+        polls = [
+            _poll_said(answers.get(portion_name("jobs", number)))
+            for number in range(len(portions(asked)))
+        ]
+        queue = {native: job for poll in polls for native, job in poll.queue.items()}
+        accounting = {native: job for poll in polls for native, job in poll.accounting.items()}
+        found = {job.native_id: job for job in reading.merge(queue, accounting)}
         elsewhere, info, elsewhere_said = _elsewhere(answers)
-        found += [job for job in elsewhere.jobs.values() if job.native_id not in seen]
+        own = {*found, *asked}
+        found.update((native, job) for native, job in elsewhere.items() if native not in own)
+        troubles = [poll.queue_said for poll in polls] + [poll.accounting_said for poll in polls]
         return BatchReading(
-            jobs=tuple(found),
-            queue_seen=not queue_said,
-            accounting_seen="accounting" in parts and not accounting_said and enabled,
-            accounting=enabled,
-            trouble=queue_said or accounting_said or elsewhere_said,
+            jobs=tuple(found.values()),
+            queue_seen=not any(poll.queue_said for poll in polls),
+            accounting_seen=_accounting_seen(polls),
+            accounting=all(poll.enabled for poll in polls),
+            trouble=next((said for said in [*troubles, elsewhere_said] if said), ""),
             info=info,
         )
 
@@ -218,35 +227,68 @@ def _sections(text: str) -> dict[str, tuple[list[str], int]]:
     return sections
 
 
-def _queue(parts: Mapping[str, tuple[list[str], int]], said: Said) -> tuple[reading.Lines, str]:
-    lines, code = parts.get("queue", ([], -1))
-    if code:
-        return reading.Lines(), complaint(said, "squeue")
-    queue = reading.read_queue(lines)
-    return queue, f"squeue: not understood: {one_line(queue.garbled)}" if queue.garbled else ""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Poll:
+    """What one query for a portion of the jobs said."""
+
+    queue: Mapping[str, NativeSighting] = field(default_factory=dict)
+    accounting: Mapping[str, NativeSighting] = field(default_factory=dict)
+    queue_said: str = ""
+    accounting_said: str = ""
+    enabled: bool = True
+    asked: bool = False
+    """Whether the accounting was asked."""
 
 
-def _accounting(
-    parts: Mapping[str, tuple[list[str], int]], said: Said
-) -> tuple[reading.Lines, str, bool]:
+def _poll_said(said: Said | None) -> _Poll:
+    if said is None:
+        return _Poll(queue_said="squeue was not asked")
+    parts = _sections(said.stdout)
+    queue, queue_said = _section(parts, "queue", "squeue", reading.read_queue, said)
     if "accounting" not in parts:
-        return reading.Lines(), "", True
-    lines, code = parts["accounting"]
-    if code and _DISABLED.search(said.stderr):
-        return reading.Lines(), "", False
-    accounting = reading.read_accounting(lines)
+        return _Poll(queue=queue, queue_said=queue_said)
+    accounting, told = _section(parts, "accounting", "sacct", reading.read_accounting, said)
+    enabled = not (told and _DISABLED.search(said.stderr))
+    return _Poll(
+        queue=queue,
+        accounting=accounting,
+        queue_said=queue_said,
+        accounting_said=told if enabled else "",
+        enabled=enabled,
+        asked=True,
+    )
+
+
+def _section(
+    parts: Mapping[str, tuple[list[str], int]],
+    name: str,
+    program: str,
+    read: Callable[[Iterable[str]], reading.Lines],
+    said: Said,
+) -> tuple[dict[str, NativeSighting], str]:
+    """Return the jobs of a section, and what was wrong with it."""
+    lines, code = parts.get(name, ([], -1))
     if code:
-        return accounting, complaint(said, "sacct"), True
-    garbled = accounting.garbled
-    return accounting, f"sacct: not understood: {one_line(garbled)}" if garbled else "", True
+        return {}, complaint(said, program)
+    found = read(lines)
+    wrong = f"{program}: not understood: {one_line(found.garbled)}" if found.garbled else ""
+    return found.jobs, wrong
 
 
-def _elsewhere(answers: Mapping[str, Said]) -> tuple[reading.Lines, ClusterInfo | None, str]:
-    found, info, trouble = reading.Lines(), None, ""
+def _accounting_seen(polls: Sequence[_Poll]) -> bool:
+    """Whether all that was asked of the accounting was answered, and something was."""
+    told = all(poll.enabled and not poll.accounting_said for poll in polls)
+    return told and any(poll.asked for poll in polls)
+
+
+def _elsewhere(
+    answers: Mapping[str, Said],
+) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str]:
+    found: dict[str, NativeSighting] = {}
+    info, trouble = None, ""
     if said := answers.get("others"):
-        lines, code = _sections(said.stdout).get("others", ([], -1))
-        found = reading.read_queue(lines) if not code else found
-        trouble = complaint(said, "squeue") if code else ""
+        parts = _sections(said.stdout)
+        found, trouble = _section(parts, "others", "squeue", reading.read_queue, said)
     if said := answers.get("machines"):
         lines, code = _sections(said.stdout).get("machines", ([], -1))
         info = reading.read_machines(lines) if not code else None

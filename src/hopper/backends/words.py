@@ -115,6 +115,27 @@ def last_line(said: Said, pattern: re.Pattern[str]) -> str:
     return ""
 
 
+def portions(ids: Iterable[str], room: int = 80_000) -> list[list[str]]:
+    """Return ids in portions that fit into a shell text each; at least one portion.
+
+    Linux takes 128 KiB as one argument, which a shell text is to ``sh -c``.
+    """
+    found: list[list[str]] = [[]]
+    length = 0
+    for native in dict.fromkeys(ids):
+        if length > room:
+            found.append([])
+            length = 0
+        found[-1].append(native)
+        length += len(native) + 3
+    return found
+
+
+def portion_name(name: str, number: int) -> str:
+    """Return the name of the query for a portion: ``jobs``, ``jobs_2``."""
+    return f"{name}_{number + 1}" if number else name
+
+
 def joined(lines: Iterable[str]) -> str:
     """Return shell text of several lines as one, for a subshell."""
     return "( " + "\n".join(lines) + "\n)"

@@ -83,11 +83,7 @@ def test_every_kind_runs_the_command_and_records_its_end(side: Path, kind: str) 
     before = int(time.time())
     done = run(text)
     assert done.returncode == 7
-    if kind == "local":
-        assert (side / "log.out").read_text() == "out\n"
-        assert (side / "log.err").read_text() == "err\n"
-    else:
-        assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
+    assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
     code, at = ending(side)
     assert code == 7
     assert before <= at <= time.time()
@@ -317,36 +313,21 @@ def test_a_command_whose_shells_are_killed_is_no_success(side: Path) -> None:
     assert ending(side)[0] == 137
 
 
-def test_local_starts_a_group_of_its_own(side: Path) -> None:
-    backend = Local(BackendSettings(name="here", kind="local"))
+def test_a_local_script_makes_its_own_login_shell(side: Path, tmp_path: Path) -> None:
+    (tmp_path / ".bash_profile").write_text("export FROM_PROFILE=yes\n")
+    local = Local(BackendSettings(name="here", kind="local"))
     text = render(
         TEMPLATES,
-        backend.template,
+        local.template,
         hopper_side=str(side),
         attempt="a123456789",
         directives=[],
-        log_variables=backend.log_variables(),
-        command="ps -o pgid= -p $BASHPID; exec sleep 100",
-        working_dir=str(side),
+        log_variables=local.log_variables(),
+        command='echo "$FROM_PROFILE $0"',
+        login_shell=True,
     )
-    done = subprocess.run(
-        ["sh", "-c", backend.submit_command()],
-        env={**os.environ, "hopper_script": _file(text)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    group = int(done.stdout)
-    deadline = time.monotonic() + 60
-    log = side / "log.out"
-    while not (log.exists() and log.read_text().endswith("\n")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert int(log.read_text()) == group
-    assert (side / "started").read_text().split()[1] == str(group)
-    os.killpg(group, signal.SIGTERM)
-    while not (side / "exit").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert ending(side)[0] == 143
+    done = run(text, HOME=str(tmp_path))
+    assert done.stdout.decode() == f"yes {tmp_path}/script.sh\n"
+    native, node = (side / "started").read_text().split()[1:]
+    assert native.isdigit()
+    assert node
