@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
+from hopper.backends.systems import Systems
 from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import OrderSettings, ZipGone
 from hopper.dispatch.settings import PolicySettings
@@ -122,6 +123,7 @@ def dispatcher(workers: int, queued: int, busy: int) -> tuple[Dispatcher, HeldFl
         store.jobs[job.id] = replace(job, state=JobState.RUNNING, attempts=(attempt,))
     ports = Ports(
         store=store,
+        systems=Systems((), Path(), Path()),
         fleet=fleet,
         home=QuietHome(),
         roster=roster,

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from hopper.ansible.roster import InventoryRoster, Reading
     from hopper.ansible.runs import AnsibleSettings
     from hopper.ansible.sweep import Sources, SweepSettings
+    from hopper.backends.systems import Systems
     from hopper.dispatch.drive import Stop, Until
     from hopper.dispatch.loop import Dispatcher
     from hopper.home.at_home import FilesAtHome
 
 RUNS = "runs"
+SCRIPTS = "scripts"
+"""Folder below ``paths.db`` of the scripts that were submitted."""
 LOOKS = "looks"
 """Folder below ``paths.db`` of the runs of commands that only look."""
 DAY = 86_400.0
@@ -144,16 +147,18 @@ def roster(config: HopperConfig, on_trouble: Callable[[str], None]) -> Inventory
 
 def sources(config: HopperConfig) -> Sources:
     """Return what the inventory is read from, as it is now. ConfigError where there is nothing."""
-    from hopper.ansible.inventory import fingerprint, seed_inventory
+    from hopper.ansible.inventory import backends_inventory, fingerprint, seed_inventory
     from hopper.ansible.sweep import Sources
 
     paths = config.inventory
     if config.workers:
         group, folder = config.dispatch.workers_group, config.paths.db
         paths = (*paths, str(seed_inventory(config.workers, group, folder)))
+    if config.backends:
+        paths = (*paths, str(backends_inventory(config.backends, config.paths.db)))
     if not paths:
         raise ConfigError(
-            f"{config.source} names no inventory and no workers",
+            f"{config.source} names no inventory, no workers and no backends",
             way_out="set 'inventory:', or run 'hopper workers add'",
         )
     return Sources(paths=paths, files=fingerprint(paths))
@@ -176,11 +181,23 @@ def read_inventory(config: HopperConfig) -> Reading:
                 f"worker {', '.join(twins)} is in the inventory and under 'workers:'",
                 way_out=f"take it out of {config.source}",
             )
-    workers = read_workers(replace(settings, inventory=all_of_it.paths), group, folder)
+    workers = []
+    if config.inventory or config.workers:
+        whole = replace(settings, inventory=all_of_it.paths)
+        workers = read_workers(whole, group, folder, may_be_empty=bool(config.backends))
     return Reading(
         workers={worker.name: worker for worker in workers},
         sources=replace(all_of_it, workers=str(workers)),
     )
+
+
+def systems(config: HopperConfig) -> Systems:
+    """Return the batch systems of the config. ConfigError for a kind that nobody knows."""
+    from hopper.ansible.content import collection_folder
+    from hopper.backends.systems import Systems
+
+    templates = collection_folder() / "roles" / "batch_submit" / "templates"
+    return Systems(config.backends, templates, config.paths.db / SCRIPTS)
 
 
 # --- the dispatcher
@@ -288,6 +305,8 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
                 log=lines,
                 clock=SystemClock(),
                 upkeep=_upkeep(store, home, config),
+                systems=systems(config),
+                clusters=fleet,
             ),
             policy_settings(config),
             order_settings(config),
@@ -397,6 +416,7 @@ def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
                 log=lines,
                 clock=SystemClock(),
                 upkeep=lambda _: (),
+                systems=systems(config),
             ),
             policy_settings(config),
             order_settings(config),

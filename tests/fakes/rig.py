@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from hopper.backends.systems import Systems
 from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import Home, Mailbox, OrderSettings, Store
 from hopper.dispatch.settings import BackOff, PolicySettings
@@ -63,6 +65,7 @@ class Rig:
         self.fleet = FakeFleet(self.farm)
         ports = Ports(
             store=self.store,
+            systems=Systems((), Path(), Path()),
             fleet=self.fleet,
             home=self.home,
             roster=self.roster,

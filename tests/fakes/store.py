@@ -8,6 +8,7 @@ from hopper.dispatch.changes import Changes
 from hopper.errors import HopperError
 from hopper.model.event import Event
 from hopper.model.job import Job
+from hopper.model.run import Run
 from hopper.model.worker import WorkerRecord
 
 
@@ -17,6 +18,7 @@ class FakeStore:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.workers: dict[str, WorkerRecord] = {}
+        self.runs: dict[str, Run] = {}
         self.settings: dict[str, object] = {}
         self.told: list[Event] = []
         self.commits = 0
@@ -30,6 +32,9 @@ class FakeStore:
         for job_id in changes.forgotten_jobs:
             self.jobs.pop(job_id, None)
         self.workers.update((record.name, record) for record in changes.workers)
+        self.runs.update((run.id, run) for run in changes.runs)
+        for run_id in changes.forgotten_runs:
+            self.runs.pop(run_id, None)
         self.settings.update(changes.settings)
         for event in changes.events:
             self.told.append(replace(event, seq=len(self.told) + 1))

@@ -20,11 +20,12 @@ from hopper.ansible import runs
 from hopper.ansible.content import playbook
 from hopper.ansible.inventory_sources import fingerprint, is_dynamic, missing
 from hopper.ansible.runs import AnsibleSettings
+from hopper.config.backends import Backend
 from hopper.config.seed_worker import SeedWorker
 from hopper.errors import ConfigError, HopperError
 from hopper.model.worker import Worker
 
-__all__ = ["fingerprint", "read_workers", "seed_inventory"]
+__all__ = ["backends_inventory", "fingerprint", "read_workers", "seed_inventory"]
 
 DYNAMIC_SECONDS = 60.0
 """How long holds what a script or an inventory plugin said."""
@@ -32,6 +33,8 @@ PATIENCE = 120.0
 """Seconds that a reading may take."""
 KEPT = 8
 """Readings of other inventories that are kept."""
+BACKENDS_GROUP = "hopper_backends"
+LOCALHOST = "localhost"
 VARIABLES = (
     "hopper_inbox",
     "hopper_outbox",
@@ -73,7 +76,21 @@ def seed_inventory(workers: Sequence[SeedWorker], group: str, folder: Path) -> P
     The file is written anew only when it would say something else.
     """
     hosts = {worker.name: worker.host_variables() for worker in workers}
-    path = folder / "config-workers.json"
+    return _written(group, hosts, folder / "config-workers.json")
+
+
+def backends_inventory(backends: Sequence[Backend], folder: Path) -> Path:
+    """Write the login nodes that the config names itself as an inventory; return its path.
+
+    The file is written anew only when it would say something else.
+    """
+    hosts = {item.name: item.host_variables() for item in backends if item.host is None}
+    if any(item.host == LOCALHOST for item in backends):
+        hosts[LOCALHOST] = {"ansible_connection": "local"}
+    return _written(BACKENDS_GROUP, hosts, folder / "config-backends.json")
+
+
+def _written(group: str, hosts: Mapping[str, object], path: Path) -> Path:
     text = json.dumps({group: {"hosts": hosts}}, indent=1)
     with suppress(OSError):
         if path.read_text("utf-8") == text:

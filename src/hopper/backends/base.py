@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from hopper.model.batch import BatchReading, Query, Said
+from hopper.model.batch import BatchReading, Followed, Query, Said
 from hopper.model.task import BatchResources
+
+__all__ = ["Backend", "BackendSettings", "Followed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,16 +28,6 @@ class BackendSettings:
     partitions: Mapping[str, str] | None = None
     """Other names of partitions: what tasks say to what the system knows."""
     login_shell: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Followed:
-    """An attempt that the batch system is asked about."""
-
-    attempt: str
-    native_id: str
-    """Empty while it is not known."""
-    submitted_at: datetime
 
 
 class Backend(Protocol):

@@ -39,6 +39,8 @@ class Book:
         """Jobs of which something ended lies on a worker, by worker and id."""
         self.pending: list[Rank] = []
         """Ranks of the pending jobs for workers that are not held, sorted."""
+        self.unaccounted: dict[str, dict[str, Job]] = {}
+        """Jobs that ended on a batch system whose accounting has not told of them, by backend."""
         self.queues = Queues()
         self.run_jobs: dict[str, dict[str, None]] = {}
         """Ids of the jobs of each run, in the order in which they came."""
@@ -67,6 +69,12 @@ class Book:
     def paused(self) -> bool:
         """True while nothing is to be launched."""
         return bool(self.settings.get("paused", False))
+
+    @property
+    def paused_backends(self) -> frozenset[str]:
+        """The backends that nothing is to be submitted to."""
+        named = self.settings.get("paused_backends", ())
+        return frozenset(map(str, named)) if isinstance(named, list | tuple) else frozenset()
 
     @property
     def placed_count(self) -> int:
@@ -117,6 +125,8 @@ class Book:
             self.placed.setdefault(attempt.worker, {})[job.id] = job
         for worker in untidy_workers(job):
             self.untidy.setdefault(worker, {})[job.id] = job
+        if _unaccounted(job):
+            self.unaccounted.setdefault(job.backend, {})[job.id] = job
 
     def _drop(self, job_id: str) -> None:
         job = self.jobs.pop(job_id, None)
@@ -132,6 +142,8 @@ class Book:
             _remove(self.placed, attempt.worker, job_id)
         for worker in untidy_workers(job):
             _remove(self.untidy, worker, job_id)
+        if _unaccounted(job):
+            _remove(self.unaccounted, job.backend, job_id)
 
     def _forget(self, job_id: str) -> None:
         job = self.jobs.get(job_id)
@@ -155,6 +167,17 @@ class Book:
                 self.queues.put(job)
             else:
                 self.queues.drop(job_id)
+
+
+def _unaccounted(job: Job) -> bool:
+    attempt = job.attempt
+    return (
+        bool(job.backend)
+        and attempt is not None
+        and not attempt.open
+        and bool(attempt.native_id)
+        and attempt.usage is None
+    )
 
 
 def _waits(job: Job) -> bool:

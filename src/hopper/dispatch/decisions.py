@@ -34,6 +34,41 @@ class Visit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BatchPlacement:
+    """A pending job is to be submitted to its backend."""
+
+    job: Job
+    backend: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchVisit:
+    """All that is to be done on a backend's login node in one go. Jobs are named by their ids."""
+
+    backend: str
+    submits: tuple[str, ...] = ()
+    """Promised to it, perhaps in this very tick, and not known to have been submitted."""
+    follows: tuple[str, ...] = ()
+    cancels: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    """Jobs that ended of whose use the accounting is to tell."""
+    discards: tuple[tuple[str, str], ...] = ()
+    """Job and attempt: given up, to be cancelled there."""
+    cleans: tuple[tuple[str, str], ...] = ()
+    ask: bool = False
+    """The batch system is to be asked where the jobs stand."""
+    others: bool = False
+    """And about the jobs of others, and its machines."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutcomeUnknown:
+    """A batch system answers and has had no evidence of an attempt for too long."""
+
+    job: Job
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DependencyFailed:
     """A job that it comes after will not complete."""
 
@@ -69,6 +104,6 @@ class QuarantineOver:
     worker: str
 
 
-Decision = (
-    Placement | Visit | DependencyFailed | OutOfTime | GivenUp | ResultsMissing | QuarantineOver
-)
+Verdict = DependencyFailed | OutOfTime | GivenUp | ResultsMissing | OutcomeUnknown
+"""What is said of one job."""
+Decision = Placement | Visit | BatchPlacement | BatchVisit | Verdict | QuarantineOver

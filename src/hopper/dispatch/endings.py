@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hopper.dispatch.desk import Desk
+from hopper.dispatch.growing import worth_another_try
 from hopper.dispatch.quarantine import count_failure, count_success
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
 from hopper.model.event import EventKind
@@ -46,7 +47,7 @@ def finish(desk: Desk, job: Job, attempt: Attempt, results: tuple[ResultFile, ..
 def end(desk: Desk, job: Job, attempt: Attempt) -> None:
     """Move a job whose newest attempt has its outcome to its end, or to its next try."""
     outcome = attempt.outcome or Outcome.VANISHED
-    retry = outcome.retryable or outcome is Outcome.ABANDONED
+    retry = outcome is Outcome.ABANDONED or (outcome.retryable and worth_another_try(job, attempt))
     if retry and not job.cancel_requested and job.failures < job.spec.retries:
         failures = job.failures + 1
         chance = zlib.crc32(attempt.id.encode()) / 2**32

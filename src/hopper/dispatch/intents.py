@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hopper.dispatch.commands import abandoned
 from hopper.dispatch.decisions import (
+    BatchPlacement,
+    BatchVisit,
     Decision,
     DependencyFailed,
     GivenUp,
+    OutcomeUnknown,
     OutOfTime,
     Placement,
     QuarantineOver,
     ResultsMissing,
+    Verdict,
     Visit,
 )
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import end
+from hopper.dispatch.job_acts import abandoned
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.event import EventKind
 from hopper.model.job import Job
@@ -28,7 +32,19 @@ def record(desk: Desk, decision: Decision, new_attempt_id: Callable[[], str]) ->
     """Put the intent of one decision on the desk."""
     match decision:
         case Placement():
-            _place(desk, decision, new_attempt_id())
+            _place(desk, decision.job, decision.worker, decision.slot, new_attempt_id())
+        case BatchPlacement():
+            _place(desk, decision.job, decision.backend, 0, new_attempt_id())
+        case Visit() | BatchVisit():
+            pass
+        case QuarantineOver(worker=worker):
+            _quarantine_over(desk, worker)
+        case _:
+            _verdict(desk, decision)
+
+
+def _verdict(desk: Desk, decision: Verdict) -> None:
+    match decision:
         case DependencyFailed(job=job, reason=reason):
             desk.move(job, JobState.DEP_FAILED, reason)
         case OutOfTime(job=job):
@@ -38,29 +54,27 @@ def record(desk: Desk, decision: Decision, new_attempt_id: Callable[[], str]) ->
             end(desk, desk.job(job.id), attempt)
         case ResultsMissing(job=job):
             _results_missing(desk, job)
-        case QuarantineOver(worker=worker):
-            _quarantine_over(desk, worker)
-        case Visit():
-            pass
+        case OutcomeUnknown(job=job):
+            _outcome_unknown(desk, job)
 
 
-def _place(desk: Desk, placement: Placement, attempt_id: str) -> None:
-    job = desk.job(placement.job.id)
+def _place(desk: Desk, placed: Job, worker: str, slot: int, attempt_id: str) -> None:
+    job = desk.job(placed.id)
     number = job.attempt.number + 1 if job.attempt is not None else 1
     attempt = Attempt(
         id=attempt_id,
         number=number,
-        worker=placement.worker,
-        slot=placement.slot,
+        worker=worker,
+        slot=slot,
         intended_at=desk.now,
     )
     job = replace(job.with_attempt(attempt), not_before=None)
     desk.tell(
         EventKind.LAUNCH_INTENDED,
         job=job.id,
-        worker=placement.worker,
+        worker=worker,
         attempt=attempt_id,
-        slot=placement.slot,
+        slot=slot,
     )
     desk.move(job, JobState.SUBMITTED)
 
@@ -83,6 +97,21 @@ def _results_missing(desk: Desk, job: Job) -> None:
         attempt, outcome=Outcome.VANISHED, reason=reason, remains=Remains.GONE, ended_at=desk.now
     )
     desk.move(job.with_attempt(ended), JobState.FAILED, reason)
+
+
+def _outcome_unknown(desk: Desk, job: Job) -> None:
+    attempt = job.open_attempt
+    if attempt is None:
+        return
+    ended = replace(
+        attempt,
+        outcome=Outcome.VANISHED,
+        reason="outcome unknown: the batch system does not know it and its script told no end",
+        ended_at=desk.now,
+        remains=Remains.KEPT,
+        keep_until=desk.now + desk.settings.keep_failed,
+    )
+    end(desk, job.with_attempt(ended), ended)
 
 
 def _quarantine_over(desk: Desk, worker: str) -> None:

@@ -25,7 +25,9 @@ class Ledger:
     def __init__(
         self, *, store: Store, home: Home, log: Log, clock: Clock, settings: PolicySettings
     ) -> None:
-        self.book = Book(store.jobs.values(), store.workers.values(), store.settings)
+        self.book = Book(
+            store.jobs.values(), store.workers.values(), store.settings, store.runs.values()
+        )
         self._store = store
         self._log = log
         self._clock = clock

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hopper.dispatch import commands
+from hopper.dispatch.batch_orders import BatchOrderDesk
+from hopper.dispatch.batch_systems import BatchSystems, Clusters, NoClusters
 from hopper.dispatch.book import Book
 from hopper.dispatch.changes import merged
-from hopper.dispatch.decisions import Decision, Placement, Visit
+from hopper.dispatch.cluster_desk import ClusterDesk
+from hopper.dispatch.decisions import BatchPlacement, BatchVisit, Decision, Placement, Visit
 from hopper.dispatch.housekeeping import Housekeeping
 from hopper.dispatch.ingest import ingest
 from hopper.dispatch.intents import record
@@ -62,6 +65,8 @@ class Ports:
     log: Log
     clock: Clock
     upkeep: Upkeeping
+    systems: BatchSystems
+    clusters: Clusters = field(default_factory=NoClusters)
 
 
 class Dispatcher:
@@ -92,6 +97,14 @@ class Dispatcher:
         )
         orders = OrderDesk(order_settings, policy, home.incoming())
         self._sender = Sender(self._ledger, orders, fleet, home, self._under_way)
+        self._clusters = ClusterDesk(
+            self._ledger,
+            ports.clusters,
+            ports.systems,
+            home,
+            BatchOrderDesk(order_settings, ports.systems, home.incoming()),
+            policy=policy,
+        )
         self._letters = Letters(ports.mailbox)
         self._housekeeping = Housekeeping(
             self._ledger, home, ports.upkeep, home_low=order_settings.home_low
@@ -124,22 +137,27 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """True when nothing is left that could go on without a person's doing."""
-        if self._under_way or self._arrived or self.ports.home.arriving() is not None:
+        if self._under_way or self._clusters or self._arrived:
+            return False
+        if self.ports.home.arriving() is not None:
             return False
         workers = self.ports.roster.workers()
+        places = {*workers, *self._clusters.targets}
         return not can_go_on(self.book, workers) and not self._tidying.left(
-            self.book, workers, self._ledger.now()
+            self.book, places, self._ledger.now()
         )
 
     @property
     def orders_under_way(self) -> frozenset[str]:
         """Ids of the orders that are not reported on yet."""
-        return self._under_way.ids
+        return self._under_way.ids | self._clusters.orders_under_way
 
     def look_everywhere(self) -> None:
         """Have all workers looked at in the next tick."""
         for name in self.ports.roster.workers():
             self._rhythm.at_once(name)
+        for name in self._clusters.targets:
+            self._clusters.look(name)
 
     # --- one tick
 
@@ -147,11 +165,12 @@ class Dispatcher:
         """Do one turn and return the seconds until the next thing is due."""
         self._letters.answer(self.carry_out)
         self._reports.take_in()
+        self._clusters.take_in()
         self._ingest()
         self._housekeeping.check_disk()
         if self.launching:
             self._decide_and_act()
-        self._housekeeping.keep_up(busy=bool(self._under_way))
+        self._housekeeping.keep_up(busy=bool(self._under_way or self._clusters))
         return self._patience()
 
     def carry_out(self, body: Mapping[str, object]) -> Mapping[str, object]:
@@ -163,6 +182,7 @@ class Dispatcher:
         self._ledger.commit(merged([desk.changes(), done.changes]))
         for name in done.look_at:
             self._rhythm.at_once(name)
+            self._clusters.look(name)
         if done.everywhere:
             self.look_everywhere()
         return done.answer
@@ -191,10 +211,13 @@ class Dispatcher:
             workers=workers,
             settings=self._policy,
             busy=self._under_way.lanes,
-            looks_due=self._rhythm.due(workers, now),
+            looks_due=self._rhythm.due(workers, now) | self._clusters.due(now),
             bulk_results=self._reports.bulk_results(),
             tried=self._tidying.tried,
             home_full=home_full,
+            targets=self._clusters.targets,
+            batch_busy=self._clusters.busy,
+            others_due=self._clusters.others_due(now),
         )
         decisions = decide(snapshot, now)
         self._record_intents(decisions)
@@ -206,6 +229,11 @@ class Dispatcher:
         first = {job.attempt.id for job in jobs if job.attempt is not None}
         visits = [d for d in decisions if isinstance(d, Visit)]
         self._sender.send(visits, workers, first, home_full=home_full)
+        self._clusters.send(
+            [d for d in decisions if isinstance(d, BatchPlacement)],
+            [d for d in decisions if isinstance(d, BatchVisit)],
+            home_full=home_full,
+        )
 
     def _record_intents(self, decisions: Sequence[Decision]) -> None:
         desk = self._ledger.desk()
@@ -221,7 +249,7 @@ class Dispatcher:
         busy = {worker for worker, _ in self._under_way.lanes}
         workers = self.ports.roster.workers()
         watched = {name for name in self.book.placed if name not in busy and name in workers}
-        due = self._rhythm.next_due(watched)
-        if due is not None:
-            waits.append((due - self._ledger.now()).total_seconds())
+        for due in (self._rhythm.next_due(watched), self._clusters.next_due()):
+            if due is not None:
+                waits.append((due - self._ledger.now()).total_seconds())
         return max(0.0, min(waits))

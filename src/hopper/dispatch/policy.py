@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hopper.dispatch.batch_visits import batch_visits
 from hopper.dispatch.book import Book
 from hopper.dispatch.decisions import (
     Decision,
     DependencyFailed,
     GivenUp,
+    OutcomeUnknown,
     OutOfTime,
     Placement,
     QuarantineOver,
@@ -25,6 +27,7 @@ from hopper.dispatch.decisions import (
 from hopper.dispatch.dependencies import Readiness, readiness
 from hopper.dispatch.settings import PolicySettings
 from hopper.dispatch.snapshot import Snapshot
+from hopper.dispatch.submissions import submissions
 from hopper.dispatch.visits import visits
 from hopper.model.attempt import Remains
 from hopper.model.job import Job, Origin
@@ -42,10 +45,15 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
     """Return what is to be done now: verdicts over jobs first, then placements, then visits."""
     decisions: list[Decision] = []
     decisions += _verdicts(snapshot, now)
-    settled = {d.job.id for d in decisions if isinstance(d, GivenUp | ResultsMissing)}
+    settled = {
+        d.job.id for d in decisions if isinstance(d, GivenUp | ResultsMissing | OutcomeUnknown)
+    }
     placements = list(_placements(snapshot, now))
     decisions += placements
     decisions += visits(snapshot, now, placements, settled)
+    submitted = list(submissions(snapshot, now))
+    decisions += submitted
+    decisions += batch_visits(snapshot, now, submitted, settled)
     return decisions
 
 
@@ -71,10 +79,12 @@ def can_go_on(book: Book, workers: Mapping[str, Worker]) -> bool:
     A held job, one whose tags no worker has, or any job while all workers are drained or not
     set up waits for a person.
     """
-    if book.placed_count:
+    if book.placed_count or book.batch_count:
         return True
     if book.paused:
         return False
+    if set(book.queues.backends()) - book.paused_backends:
+        return True
     open_to_jobs = [
         worker
         for worker in workers.values()
@@ -127,6 +137,8 @@ def _placed_verdict(
         since = job.state_since or job.submitted_at
         waited = job.state is JobState.SETTLING and now - since > settings.settle_timeout
         return ResultsMissing(job=job) if waited and record.no_contact_since is None else None
+    if job.backend:
+        return _batch_verdict(job, record, settings, now)
     attempt = job.open_attempt
     limit = time_limit(job, settings)
     if (
@@ -140,6 +152,21 @@ def _placed_verdict(
     ):
         return OutOfTime(job=job)
     return None
+
+
+def _batch_verdict(
+    job: Job, record: WorkerRecord, settings: PolicySettings, now: datetime
+) -> Decision | None:
+    attempt = job.open_attempt
+    since = job.state_since or job.submitted_at
+    unknown = (
+        attempt is not None
+        and attempt.ending is None
+        and job.state is JobState.SETTLING
+        and record.no_contact_since is None
+        and now - since > settings.settle_timeout
+    )
+    return OutcomeUnknown(job=job) if unknown else None
 
 
 # --- placements

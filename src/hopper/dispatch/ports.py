@@ -19,6 +19,7 @@ from hopper.model.attempt import ResultFile
 from hopper.model.event import Event
 from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Collected, Order, Report
+from hopper.model.run import Run
 from hopper.model.worker import Worker, WorkerRecord
 
 
@@ -42,6 +43,10 @@ class Store(Protocol):
     @property
     def workers(self) -> Mapping[str, WorkerRecord]:
         """What is remembered of workers, by name."""
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """The live runs by id."""
 
     @property
     def settings(self) -> Mapping[str, object]:

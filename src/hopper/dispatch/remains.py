@@ -17,7 +17,7 @@ def tidied(desk: Desk, report: Report) -> None:
         if verdict == "dead":
             _discarded(desk, report.host, attempt_id)
     for attempt_id in report.released:
-        _update_ended(desk, report.host, attempt_id, released=True)
+        update_ended(desk, report.host, attempt_id, released=True)
     for attempt_id in report.cleaned:
         _cleaned(desk, report.host, attempt_id)
 
@@ -36,16 +36,17 @@ def tell_survivors(desk: Desk, worker: str, attempt_id: str, survivors: str) -> 
 
 def _discarded(desk: Desk, worker: str, attempt_id: str) -> None:
     until = desk.now + desk.settings.keep_failed
-    _update_ended(desk, worker, attempt_id, remains=Remains.KEPT, keep_until=until, released=True)
+    update_ended(desk, worker, attempt_id, remains=Remains.KEPT, keep_until=until, released=True)
 
 
 def _cleaned(desk: Desk, worker: str, attempt_id: str) -> None:
-    job = _update_ended(desk, worker, attempt_id, remains=Remains.GONE)
+    job = update_ended(desk, worker, attempt_id, remains=Remains.GONE)
     if job is not None:
         desk.tell(EventKind.REMAINS_CLEANED, job=job.id, worker=worker, attempt=attempt_id)
 
 
-def _update_ended(desk: Desk, worker: str, attempt_id: str, **values: object) -> Job | None:
+def update_ended(desk: Desk, worker: str, attempt_id: str, **values: object) -> Job | None:
+    """Give an ended attempt that left something on a worker new values; return its job."""
     for known in desk.book.untidy.get(worker, {}).values():
         job = desk.job(known.id)
         attempt = job.find_attempt(attempt_id)

@@ -53,6 +53,8 @@ class PolicySettings:
     poll_longest: timedelta = timedelta(seconds=10)
     """The config's ``poll.interval_seconds``."""
     poll_first: timedelta = timedelta(seconds=0.25)
+    batch_poll_first: timedelta = timedelta(seconds=1)
+    """The same for a batch system."""
     idle_look: timedelta = timedelta(minutes=15)
     """Between looks at a worker that has nothing of ours."""
     bulk_limit: int = 64_000_000

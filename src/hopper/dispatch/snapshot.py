@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.settings import PolicySettings
+from hopper.model.backend import BatchTarget
 from hopper.model.worker import Worker
 
 Lane = tuple[str, bool]
@@ -29,5 +30,11 @@ class Snapshot:
     """Jobs whose results are too large to come home with the others'."""
     tried: frozenset[str] = frozenset()
     """Attempts that were to be tidied away and are still there: not at once again."""
+    targets: Mapping[str, BatchTarget] = field(default_factory=dict)
+    """The batch systems, by backend."""
+    batch_busy: frozenset[str] = frozenset()
+    """Backends with an order under way."""
+    others_due: frozenset[str] = frozenset()
+    """Backends to be asked about the jobs of others and their machines."""
     home_full: bool = False
     """There is no room at home for results."""

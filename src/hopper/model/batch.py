@@ -7,6 +7,7 @@ reads it at home.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from hopper.model.orders import Collected, LogPart, Order, Report
@@ -269,6 +270,16 @@ class ClusterInfo:
     cpus: int = 0
     cpus_free: int = 0
     partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Followed:
+    """An attempt that the batch system is asked about."""
+
+    attempt: str
+    native_id: str
+    """Empty while it is not known."""
+    submitted_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

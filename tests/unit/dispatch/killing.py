@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hopper.backends.systems import Systems
 from hopper.config.model import HopperConfig, Paths, Poll
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.commands import arrival_to_json
@@ -175,6 +176,7 @@ class World:
         death = self.death
         ports = Ports(
             store=_Acknowledging(store, self),
+            systems=Systems((), Path(), Path()),
             fleet=Mortal(FakeFleet(self.farm), death, "send", "receive"),
             home=Mortal(home, death, "arrivals", "accept", "place", "land", "write_reason"),
             roster=self.roster,
@@ -222,6 +224,10 @@ class _Acknowledging:
     @property
     def workers(self) -> Mapping[str, Any]:
         return self._store.workers
+
+    @property
+    def runs(self) -> Mapping[str, Any]:
+        return self._store.runs
 
     @property
     def settings(self) -> Mapping[str, object]:

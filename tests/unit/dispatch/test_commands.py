@@ -9,8 +9,8 @@ import pytest
 from hopper.dispatch import commands
 from hopper.dispatch.book import Book
 from hopper.dispatch.changes import merged
-from hopper.dispatch.commands import Done
 from hopper.dispatch.desk import Desk
+from hopper.dispatch.job_acts import Done
 from hopper.dispatch.ports import Arrival
 from hopper.dispatch.settings import PolicySettings
 from hopper.errors import UsageError

@@ -8,6 +8,7 @@ from hopper.dispatch import commands
 from hopper.dispatch.book import Book
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.ingest import ours
+from hopper.dispatch.job_acts import Done
 from hopper.dispatch.settings import PolicySettings
 from hopper.errors import UsageError
 from hopper.model.event import EventKind
@@ -18,7 +19,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NAME = "c0ffee" * 10
 
 
-def adopt(book: Book, **changes: object) -> tuple[Desk, commands.Done]:
+def adopt(book: Book, **changes: object) -> tuple[Desk, Done]:
     body = {
         "do": "adopt",
         "job": "old-000001",

@@ -1,0 +1,169 @@
+"""The batch systems of a config, as the scheduler needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from hopper.backends.base import Backend, BackendSettings
+from hopper.backends.registry import backend as make
+from hopper.backends.script import render
+from hopper.config.backends import Backend as BackendConfig
+from hopper.dispatch.growing import resources_for
+from hopper.errors import HopperError
+from hopper.model.attempt import Attempt
+from hopper.model.backend import BatchTarget
+from hopper.model.batch import BatchReading, Followed, Query, Said, Submission
+from hopper.model.job import Job
+from hopper.model.run import Run
+from hopper.model.task import Task
+
+WORKER = "worker"
+"""The kind of backend that is the zip workers: no batch system."""
+PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub"}
+"""What must be on PATH on the login node, else its login profile is read."""
+
+
+class Systems:
+    """What each batch system is asked, and what its answers mean."""
+
+    def __init__(self, configs: Sequence[BackendConfig], templates: Path, scripts: Path) -> None:
+        """``templates``: the script templates; ``scripts``: where the scripts made are kept."""
+        self._configs = {config.name: config for config in configs if config.type != WORKER}
+        self._backends = {name: make(settings_of(item)) for name, item in self._configs.items()}
+        self._templates = templates
+        self._scripts = scripts
+        self._targets = {
+            name: _target(config, self._backends[name]) for name, config in self._configs.items()
+        }
+
+    def targets(self) -> Mapping[str, BatchTarget]:
+        """Return the batch systems of the config, by backend."""
+        return self._targets
+
+    def script(self, job: Job, attempt: Attempt, run: Run | None) -> str:
+        """Return the submission script of an attempt. HopperError where it cannot be written."""
+        backend, config = self._backend(attempt.worker), self._configs[attempt.worker]
+        task = job.task
+        if task is None:
+            raise HopperError(f"{job.id} has no task for the backend {attempt.worker}")
+        side = f"{config.work_dir.rstrip('/')}/{attempt.id}"
+        label = f"{run.workflow}.{task.id}" if run is not None else job.name
+        return render(
+            self._templates,
+            backend.template,
+            hopper_side=side,
+            attempt=attempt.id,
+            directives=backend.directives(
+                label, attempt.id, resources_for(job, attempt), f"{side}/log"
+            ),
+            log_variables=backend.log_variables(),
+            command=task.command,
+            working_dir=task.working_dir,
+            variables={"HOPPER_JOB_ID": job.id, "HOPPER_TASK_ID": task.id, **task.variables},
+            init=task.init,
+            output_file=task.output_file,
+            error_file=task.error_file,
+            login_shell=config.login_shell,
+        )
+
+    def submission(self, job: Job, attempt: Attempt, run: Run | None) -> Submission:
+        """Return what hands an attempt in. HopperError where it cannot be written."""
+        backend = self._backend(attempt.worker)
+        text = self.script(job, attempt, run)
+        self._keep(attempt.id, text)
+        limit = resources_for(job, attempt).time_limit
+        return Submission(
+            attempt=attempt.id,
+            script=text,
+            command=backend.submit_command(),
+            lookup=backend.lookup_command(attempt.id),
+            time_limit=int(limit.total_seconds()) if limit is not None else 0,
+            inputs=_inputs(job.task),
+        )
+
+    def queries(
+        self, backend: str, jobs: Sequence[Followed], *, now: datetime, others: bool
+    ) -> Sequence[Query]:
+        """Return what to ask about these jobs; ``others``: and about all else."""
+        return self._backend(backend).queries(jobs, now=now, others=others)
+
+    def read(
+        self, backend: str, answers: Mapping[str, Said], jobs: Sequence[Followed]
+    ) -> BatchReading:
+        """Return what the answers mean."""
+        return self._backend(backend).read(answers, jobs)
+
+    def native_id(self, backend: str, said: Said) -> str:
+        """Return the native id in what was said to a submission; empty for none."""
+        return self._backend(backend).native_id(said)
+
+    def refusal(self, backend: str, said: Said) -> str:
+        """Return why a submission was refused; empty where it is not known to have been."""
+        return self._backend(backend).refusal(said)
+
+    def lookup_command(self, backend: str, attempt: str) -> str:
+        """Return shell text that prints the native id of an attempt that may be known."""
+        return self._backend(backend).lookup_command(attempt)
+
+    def cancel_command(self, backend: str, native_ids: Sequence[str]) -> str:
+        """Return shell text that cancels jobs; empty where they are process groups of ours."""
+        return self._backend(backend).cancel_command(native_ids)
+
+    def _backend(self, name: str) -> Backend:
+        known = self._backends.get(name)
+        if known is None:
+            raise HopperError(
+                f"there is no backend {name} in the config", way_out="put it back under 'backends:'"
+            )
+        return known
+
+    def _keep(self, attempt: str, text: str) -> None:
+        """Keep what is submitted, for 'hopper run script'."""
+        try:
+            self._scripts.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = script_path(self._scripts, attempt)
+            path.touch(mode=0o600)
+            path.write_text(text, "utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise HopperError(f"cannot keep the script in {self._scripts}: {error}") from error
+
+
+def script_path(scripts: Path, attempt: str) -> Path:
+    """Return where the script of an attempt is kept once it was submitted."""
+    return scripts / f"{attempt}.sh"
+
+
+def settings_of(config: BackendConfig) -> BackendSettings:
+    """Return what of a backend's config its commands and scripts depend on."""
+    return BackendSettings(
+        name=config.name,
+        kind=config.type,
+        account=config.account,
+        queue=config.queue,
+        default_partition=config.partition,
+        partitions=config.partitions,
+        login_shell=config.login_shell,
+    )
+
+
+def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
+    return BatchTarget(
+        name=config.name,
+        kind=config.type,
+        host=config.inventory_host,
+        work_dir=config.work_dir,
+        program=PROGRAMS.get(config.type, ""),
+        max_concurrent=config.max_concurrent,
+        accounts=backend.accounts,
+    )
+
+
+def _inputs(task: Task | None) -> tuple[tuple[str, str], ...]:
+    """Return the files that go along with a task, and their names."""
+    pairs = []
+    for entry in task.inputs if task is not None else ():
+        path, _, name = entry.partition(":")
+        pairs.append((path, name or Path(path).name))
+    return tuple(pairs)

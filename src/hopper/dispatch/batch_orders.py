@@ -1,0 +1,151 @@
+"""Writes the orders of the login nodes. Pure, but for what the batch systems are asked to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from hopper.dispatch.batch_systems import BatchSystems
+from hopper.dispatch.book import Book
+from hopper.dispatch.decisions import BatchVisit
+from hopper.dispatch.ports import OrderSettings
+from hopper.errors import HopperError
+from hopper.model.attempt import Attempt
+from hopper.model.backend import BatchTarget
+from hopper.model.batch import (
+    BatchOrder,
+    CancelBatch,
+    FollowBatch,
+    Followed,
+    Query,
+    Submission,
+    Withdrawal,
+)
+from hopper.model.job import Job
+
+Troubles = list[tuple[str, str]]
+"""Jobs for which nothing could be written, and why."""
+
+
+class BatchOrderDesk:
+    """Turns a visit into an order."""
+
+    def __init__(self, settings: OrderSettings, systems: BatchSystems, incoming: Path) -> None:
+        self._settings = settings
+        self._systems = systems
+        self._incoming = incoming
+
+    def write(
+        self,
+        order_id: str,
+        visit: BatchVisit,
+        target: BatchTarget,
+        book: Book,
+        *,
+        now: datetime,
+        home_full: bool,
+    ) -> tuple[BatchOrder, tuple[Followed, ...], Troubles]:
+        """Return the order, the attempts that its queries ask about, and what went wrong."""
+        troubles: Troubles = []
+        follows = list(self._follows(visit, book, home_full=home_full))
+        asked = tuple(followed_in(visit, book)) if visit.ask or visit.others else ()
+        queries: tuple[Query, ...] = ()
+        if visit.ask or visit.others:
+            queries = tuple(self._systems.queries(target.name, asked, now=now, others=visit.others))
+        order = BatchOrder(
+            id=order_id,
+            host=target.host,
+            backend=target.name,
+            program=target.program,
+            work_dir=target.work_dir,
+            incoming=str(self._incoming),
+            inline_limit=max(self._settings.inline_limit, 4_000_000),
+            fetch_limit=None,
+            cancels=tuple(self._cancels(visit, book)),
+            withdrawals=tuple(self._withdrawals(visit, book)),
+            cleans=tuple(attempt for _, attempt in visit.cleans),
+            submissions=tuple(self._submissions(visit, book, troubles)),
+            queries=queries,
+            follows=tuple(follows),
+            deadline=self._settings.deadline.total_seconds(),
+        )
+        return order, asked, troubles
+
+    def _submissions(
+        self, visit: BatchVisit, book: Book, troubles: Troubles
+    ) -> Iterator[Submission]:
+        for job in _jobs(visit.submits, book):
+            attempt = job.open_attempt
+            if attempt is None:
+                continue
+            try:
+                yield self._systems.submission(job, attempt, book.runs.get(job.run))
+            except HopperError as error:
+                troubles.append((job.id, str(error)))
+
+    def _follows(self, visit: BatchVisit, book: Book, *, home_full: bool) -> Iterator[FollowBatch]:
+        for job in _jobs(visit.follows, book):
+            attempt = job.open_attempt
+            if attempt is not None:
+                yield _follow(job, attempt, collect=not home_full and not attempt.gathered)
+
+    def _cancels(self, visit: BatchVisit, book: Book) -> Iterator[CancelBatch]:
+        for job in _jobs(visit.cancels, book):
+            attempt = job.open_attempt
+            # What ended is not to be cancelled, it is to be collected.
+            if attempt is not None and attempt.native_id and attempt.ending is None:
+                yield self._cancel(visit.backend, attempt)
+        for job_id, attempt_id in visit.discards:
+            attempt = book.jobs[job_id].find_attempt(attempt_id)
+            if attempt is not None and attempt.native_id:
+                yield self._cancel(visit.backend, attempt)
+
+    def _cancel(self, backend: str, attempt: Attempt) -> CancelBatch:
+        command = self._systems.cancel_command(backend, [attempt.native_id])
+        return CancelBatch(attempt=attempt.id, command=command)
+
+    def _withdrawals(self, visit: BatchVisit, book: Book) -> Iterator[Withdrawal]:
+        for job in _jobs(visit.cancels, book):
+            attempt = job.open_attempt
+            if attempt is not None and not attempt.native_id:
+                yield self._withdraw(visit.backend, attempt)
+        for job_id, attempt_id in visit.discards:
+            attempt = book.jobs[job_id].find_attempt(attempt_id)
+            if attempt is not None and not attempt.native_id:
+                yield self._withdraw(visit.backend, attempt)
+
+    def _withdraw(self, backend: str, attempt: Attempt) -> Withdrawal:
+        lookup = self._systems.lookup_command(backend, attempt.id)
+        return Withdrawal(attempt=attempt.id, lookup=lookup)
+
+
+def followed_in(visit: BatchVisit, book: Book) -> Iterator[Followed]:
+    """Yield the attempts that the batch system is to be asked about."""
+    for job in _jobs((*visit.follows, *visit.accounts), book):
+        attempt = job.attempt
+        if attempt is not None and attempt.native_id:
+            yield Followed(
+                attempt=attempt.id, native_id=attempt.native_id, submitted_at=attempt.intended_at
+            )
+
+
+def _follow(job: Job, attempt: Attempt, *, collect: bool) -> FollowBatch:
+    task = job.task
+    over = attempt.ending is not None
+    if task is None:
+        return FollowBatch(attempt=attempt.id, collect=collect, over=over)
+    return FollowBatch(
+        attempt=attempt.id,
+        collect=collect,
+        working_dir=task.working_dir,
+        output_file=task.output_file,
+        error_file=task.error_file,
+        outputs=task.outputs,
+        generates_source=task.generates_source,
+        over=over,
+    )
+
+
+def _jobs(ids: Iterable[str], book: Book) -> Iterator[Job]:
+    return (job for job_id in ids if (job := book.jobs.get(job_id)) is not None)

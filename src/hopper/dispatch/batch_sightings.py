@@ -1,0 +1,210 @@
+"""Where attempts on batch systems stand, by all that is told of them. Pure.
+
+Only positive evidence ends an attempt: its script's own record of its end, the batch system's
+word that it has ended, or, on a machine of ours, that its process group is gone. That a job is
+not in the queue ends nothing: it settles, until there is evidence or ``settle_timeout``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from hopper.dispatch.desk import Desk
+from hopper.dispatch.endings import Landed, end
+from hopper.model.attempt import Attempt, Outcome, Remains
+from hopper.model.batch import (
+    BatchOrder,
+    BatchReading,
+    BatchReport,
+    Cause,
+    NativePhase,
+    NativeSighting,
+    SideSighting,
+)
+from hopper.model.event import EventKind
+from hopper.model.job import Job
+from hopper.model.states import JobState
+from hopper.model.task import Usage
+
+ACCOUNTING_PATIENCE = timedelta(seconds=20)
+"""How long an attempt whose script failed waits for the accounting to tell why."""
+
+_OUTCOME_OF = {
+    Cause.FAILED: Outcome.FAILED,
+    Cause.TIMEOUT: Outcome.TIMED_OUT,
+    Cause.OOM: Outcome.OUT_OF_MEMORY,
+    Cause.NODE_FAIL: Outcome.NODE_FAILED,
+    Cause.CANCELLED: Outcome.CANCELLED,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """A report with the order it answers, and what was made of it."""
+
+    order: BatchOrder
+    report: BatchReport
+    reading: BatchReading
+    landed: Landed
+
+    @property
+    def backend(self) -> str:
+        """The backend that it is of."""
+        return self.order.backend
+
+
+def sighted(
+    desk: Desk, answered: Answered, side: SideSighting, natives: dict[str, NativeSighting]
+) -> None:
+    """Take in what is told of one attempt."""
+    found = desk.open_attempt(answered.backend, side.attempt)
+    if found is None:
+        return
+    job, attempt = found
+    native = natives.get(attempt.native_id)
+    attempt = _known(attempt, side, native)
+    if attempt.ending is None:
+        attempt = _ended(desk, job, attempt, side, native, answered.reading)
+    if side.attempt in answered.landed:
+        attempt = replace(attempt, results=answered.landed[side.attempt], gathered=True)
+    if job.with_attempt(attempt) != job:
+        job = job.with_attempt(attempt)
+        desk.put(job)
+    if attempt.ending is None:
+        _not_ended(desk, job, attempt, native, answered.reading)
+    elif attempt.gathered:
+        _finish(desk, job, attempt)
+    elif job.state is not JobState.SETTLING:
+        _settle(desk, job, "ended; its files are to come home")
+
+
+def _known(attempt: Attempt, side: SideSighting, native: NativeSighting | None) -> Attempt:
+    """Return the attempt with what is known of it now, whether it has ended or not."""
+    started = _time(side.started_at) or (_time(native.started_at) if native else None)
+    return replace(
+        attempt,
+        native_id=attempt.native_id or side.native,
+        started_at=attempt.started_at or started,
+        node=side.node or (native.node if native else "") or attempt.node,
+        waits_for=native.reason if native and native.phase is NativePhase.QUEUED else "",
+        log_bytes=side.out_bytes,
+        error_bytes=side.err_bytes,
+        usage=usage_of(native) or attempt.usage,
+    )
+
+
+def _ended(
+    desk: Desk,
+    job: Job,
+    attempt: Attempt,
+    side: SideSighting,
+    native: NativeSighting | None,
+    reading: BatchReading,
+) -> Attempt:
+    """Return the attempt with its ending, where there is evidence of one."""
+    over = native is not None and native.phase is NativePhase.ENDED
+    cause = native.cause if native is not None and over else None
+    code = side.exit_code
+    if code is None and native is not None and over:
+        code = native.exit_code
+    if side.exit_code == 0:
+        ending, reason = Outcome.COMPLETED, ""
+    elif side.how == "timeout":
+        ending, reason = Outcome.TIMED_OUT, "ran into its time limit"
+    elif side.exit_code is not None and not (over or _waited_enough(desk, side, reading)):
+        return replace(attempt, exit_code=side.exit_code)
+    elif side.exit_code is not None or (over and native is not None and not native.succeeded):
+        ending, reason = _failure(job, cause, code, native)
+    elif over:
+        ending, reason = Outcome.COMPLETED, ""
+    elif side.alive is False:
+        ending, reason = Outcome.VANISHED, "its processes are gone and left no exit code"
+    else:
+        return attempt
+    ended_at = _time(side.ended_at) or (_time(native.ended_at) if native else None) or desk.now
+    return replace(attempt, ending=ending, reason=reason, exit_code=code, ended_at=ended_at)
+
+
+def _waited_enough(desk: Desk, side: SideSighting, reading: BatchReading) -> bool:
+    """Return True when the accounting will not tell why a script failed, or not in time."""
+    if not reading.accounting:
+        return True
+    ended = _time(side.ended_at)
+    return ended is None or desk.now - ended > ACCOUNTING_PATIENCE
+
+
+def _failure(
+    job: Job, cause: Cause | None, code: int | None, native: NativeSighting | None
+) -> tuple[Outcome, str]:
+    outcome = _OUTCOME_OF[cause or Cause.FAILED]
+    words = native.reason if native is not None else ""
+    if outcome is Outcome.CANCELLED and not job.cancel_requested:
+        return Outcome.FAILED, "cancelled on the cluster, not by hopper"
+    if job.cancel_requested:
+        return Outcome.CANCELLED, "cancelled"
+    text = {
+        Outcome.TIMED_OUT: "ran into its time limit",
+        Outcome.OUT_OF_MEMORY: "took more memory than it was given",
+        Outcome.NODE_FAILED: "its node failed",
+    }.get(outcome, "ended without an exit code" if code is None else f"exit code {code}")
+    return outcome, f"{text} ({words})" if words and words.lower() != "none" else text
+
+
+def _not_ended(
+    desk: Desk, job: Job, attempt: Attempt, native: NativeSighting | None, reading: BatchReading
+) -> None:
+    running = native is not None and native.phase is NativePhase.RUNNING
+    if job.state is JobState.SUBMITTED and (running or attempt.started_at is not None):
+        job = desk.move(job, JobState.RUNNING)
+    if attempt.exit_code is not None:
+        if job.state is not JobState.SETTLING:
+            _settle(desk, job, "ended; the accounting is to tell why")
+    elif (
+        native is None
+        and reading.queue_seen
+        and attempt.native_id
+        and job.state is not JobState.SETTLING
+    ):
+        _settle(desk, job, "it has left the queue; its outcome is not known yet")
+
+
+def _settle(desk: Desk, job: Job, reason: str) -> None:
+    if job.state is JobState.SUBMITTED:
+        job = desk.move(job, JobState.RUNNING)
+    desk.move(job, JobState.SETTLING, reason)
+
+
+def _finish(desk: Desk, job: Job, attempt: Attempt) -> None:
+    outcome = attempt.ending or Outcome.VANISHED
+    kept = outcome not in {Outcome.COMPLETED, Outcome.CANCELLED}
+    attempt = replace(
+        attempt,
+        outcome=outcome,
+        remains=Remains.KEPT if kept else Remains.UNWANTED,
+        keep_until=desk.now + desk.settings.keep_failed if kept else None,
+    )
+    if job.state is not JobState.SETTLING:
+        _settle(desk, job, "ended")
+        job = desk.job(job.id)
+    if attempt.results:
+        names = [result.name for result in attempt.results]
+        desk.tell(EventKind.RESULTS_HOME, job=job.id, worker=attempt.worker, files=names)
+    end(desk, job.with_attempt(attempt), attempt)
+
+
+def usage_of(native: NativeSighting | None) -> Usage | None:
+    """Return what the accounting tells of a job's use; None while it does not."""
+    if native is None or native.phase is not NativePhase.ENDED or native.elapsed_seconds is None:
+        return None
+    return Usage(
+        cpu_seconds=native.cpu_seconds,
+        elapsed_seconds=native.elapsed_seconds,
+        cpus=native.cpus,
+        peak_memory=native.peak_memory,
+        node=native.node,
+    )
+
+
+def _time(epoch: float | None) -> datetime | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
