@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Eventually
+from tests.rigs._farm import procs
 from tests.rigs.gridengine import GridEngine, RigError, missing
 
 pytestmark = [
@@ -67,14 +68,16 @@ def test_a_master_that_was_away_knows_its_jobs(engine: GridEngine) -> None:
     engine.enable()
 
 
-def test_two_side_by_side_and_nothing_left(engine: GridEngine, tmp_path: Path) -> None:
+def test_two_side_by_side_and_nothing_left(
+    engine: GridEngine, tmp_path: Path, eventually: Eventually
+) -> None:
     with GridEngine.start(tmp_path) as other:
         assert out(other, "echo 'sleep 777' | qsub -terse") == "1"
         tag = other.node.farm.plan.tag
         inside = other.node.farm.processes("w1")
         assert any("sge_qmaster" in command for command in inside.values())
         assert set(states(other)) == {"1"}
-    assert not any(Path(f"/proc/{pid}/root").exists() for pid in inside)
+    eventually(lambda: not any(procs.started(pid) for pid in inside))
     links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True)
     assert f"hf{tag}" not in links.stdout
     assert out(engine, "qconf -sql")

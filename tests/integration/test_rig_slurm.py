@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Eventually
+from tests.rigs._farm import procs
 from tests.rigs.slurm import NativeJob, RigError, Slurm, missing
 
 pytestmark = [
@@ -107,14 +108,16 @@ def test_without_accounting_and_in_another_timezone(tmp_path: Path) -> None:
             bare.jobs()
 
 
-def test_two_side_by_side_and_nothing_left(slurm: Slurm, tmp_path: Path) -> None:
+def test_two_side_by_side_and_nothing_left(
+    slurm: Slurm, tmp_path: Path, eventually: Eventually
+) -> None:
     with Slurm.start(1, tmp_path, accounting="none") as other:
         out(other, "sbatch --wrap 'sleep 777'")
         tag = other.node.farm.plan.tag
         inside = other.node.farm.processes("w1")
         assert any("slurmctld" in command for command in inside.values())
         assert [found.id for found in other.jobs()] == ["1"]
-    assert not any(Path(f"/proc/{pid}/root").exists() for pid in inside)
+    eventually(lambda: not any(procs.started(pid) for pid in inside))
     links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True)
     assert f"hf{tag}" not in links.stdout
     assert out(slurm, "sinfo -h")

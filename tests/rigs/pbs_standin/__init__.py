@@ -1,0 +1,1 @@
+"""Stand-ins for `qsub`, `qstat`, `qdel` and `pbsnodes`, which answer as OpenPBS 23.06 does."""
