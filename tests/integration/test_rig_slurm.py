@@ -82,7 +82,14 @@ def test_munge_broken_and_mended(slurm: Slurm) -> None:
     assert out(slurm, "squeue -h -t all")
 
 
-def test_limits_and_an_account(tmp_path: Path) -> None:
+def test_gpus_are_given_away(slurm: Slurm, eventually: Eventually) -> None:
+    native = out(slurm, "sbatch --parsable --gres=gpu:2 --wrap 'echo $SLURM_JOB_GPUS'")
+    eventually(lambda: job(slurm, native).state == "COMPLETED")
+    assert (slurm.node.home / f"slurm-{native}.out").read_text() == "0,1\n"
+    assert slurm.ssh("sbatch --gres=gpu:3 --wrap true").returncode == 1
+
+
+def test_limits_and_an_account(tmp_path: Path, eventually: Eventually) -> None:
     with Slurm.start(1, tmp_path, enforce_limits=True) as strict:
         strict.limit_submits(1)
         refused = {
@@ -95,7 +102,9 @@ def test_limits_and_an_account(tmp_path: Path) -> None:
             done = strict.ssh(command)
             assert done.returncode == 1
             assert words in done.stderr
-        out(strict, "sbatch --wrap true")
+        hungry = "head -c 300M /dev/zero | sort"  # which keeps the one line that this is
+        native = out(strict, f"sbatch --parsable --mem=50 --wrap '{hungry}; sleep 777'")
+        eventually(lambda: job(strict, native).state in {"FAILED", "OUT_OF_MEMORY"})
 
 
 def test_without_accounting_and_in_another_timezone(tmp_path: Path) -> None:

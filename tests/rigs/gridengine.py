@@ -66,7 +66,7 @@ class GridEngine:
     def start(cls, folder: Path, *, timezone: str = "") -> Self:
         """Start it, its files in `folder`, the queue ready. `timezone` is the login node's.
 
-        Raises RigError when something is missing or does not come up.
+        Raises RigError when something is missing or fails, FarmError when it does not come up.
         """
         if absent := missing():
             raise RigError(absent)

@@ -6,8 +6,9 @@
         slurm.stop_controller()
 
 Partitions: `normal` (the default) and `short` (10 minutes, the first half of the nodes). Each
-node `n1`, `n2` … has 4 CPUs and 16,000 MB. Needs root and the packages slurm-wlm, munge and, with
-accounting, slurmdbd and mariadb-server; `missing` says what is not there.
+node `n1`, `n2` … has 4 CPUs, 16,000 MB and 2 GPUs that are counted only. Needs root and the
+packages slurm-wlm, munge and, with accounting, slurmdbd and mariadb-server; `missing` says what is
+not there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.rigs._cluster.slurm_config import (
     CLUSTER,
     DATABASE,
     DBD,
+    GRES,
     INNODB,
     Accounting,
     SlurmPlan,
@@ -60,6 +62,7 @@ umask 077
 printf '%s' "$SLURMDBD_CONF" > etc/slurmdbd.conf
 umask 022
 printf '%s' "$SLURM_CONF_TEXT" > etc/slurm.conf
+printf '%s' "$GRES_CONF" > etc/gres.conf
 printf 'CgroupPlugin=cgroup/v1\n' > etc/cgroup.conf
 mount --bind etc /etc/slurm
 """
@@ -105,9 +108,10 @@ class Slurm:
         """Start it with nodes `n1` to n`nodes`, its files in `folder`, all nodes idle.
 
         `enforce_limits` has requests refused that no node or partition can fulfil, and, with
-        accounting, those beyond the limits of the account `lab`. The controller forgets ended
+        accounting, those beyond the limits of the account `lab`; and a job with more memory than
+        it asked for is killed. The controller forgets ended
         jobs after `min_job_age` seconds. `timezone` is that of the login node. Raises RigError
-        when something is missing or does not come up.
+        when something is missing or fails, FarmError when something does not come up.
         """
         if absent := missing(accounting):
             raise RigError(absent)
@@ -207,7 +211,8 @@ class Slurm:
     # Starting
 
     def _launch(self) -> None:
-        texts = [f"SLURMDBD_CONF={DBD}", f"SLURM_CONF_TEXT={slurm_conf(self.plan)}"]
+        files = {"SLURMDBD_CONF": DBD, "GRES_CONF": GRES, "SLURM_CONF_TEXT": slurm_conf(self.plan)}
+        texts = [f"{name}={text}" for name, text in files.items()]
         self.node.check("env", *texts, "sh", "-c", FOLDERS, "rig", *self.plan.nodes)
         self._start_munge()
         if self.plan.accounting == "dbd":

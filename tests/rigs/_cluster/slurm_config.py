@@ -12,6 +12,7 @@ Accounting = Literal["dbd", "none"]
 CLUSTER = "rig"
 ACCOUNT = "lab"
 FIRST_PORT = 17003
+GPUS = 2
 DATABASE = "slurm_acct_db"
 
 SLURM = """\
@@ -36,6 +37,7 @@ SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
+GresTypes=gpu
 # quick to answer
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=0,sched_min_interval=0
@@ -46,6 +48,9 @@ MinJobAge={min_job_age}
 ReturnToService=1
 JobCompType=jobcomp/none
 """
+
+# They are counted and given away; any two devices stand for them.
+GRES = "AutoDetect=off\nName=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
 
 DBD = f"""\
 AuthType=auth/munge
@@ -103,7 +108,8 @@ def _accounting(plan: SlurmPlan) -> Sequence[str]:
 def _limits(plan: SlurmPlan) -> Sequence[str]:
     if not plan.enforce_limits:
         return []
-    limits = ["EnforcePartLimits=ALL"]
+    # Without cgroups an excess of memory is seen by the accounting, and ends as a plain kill.
+    limits = ["EnforcePartLimits=ALL", "JobAcctGatherParams=OverMemoryKill"]
     if plan.accounting == "dbd":
         limits.append("AccountingStorageEnforce=associations,limits,qos")
     return limits
@@ -112,7 +118,8 @@ def _limits(plan: SlurmPlan) -> Sequence[str]:
 def _nodes(names: Sequence[str]) -> Sequence[str]:
     lines = [
         f"NodeName={name} NodeHostname={NODE} NodeAddr=127.0.0.1 Port={port} CPUs=4 Boards=1 "
-        "SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=16000 State=UNKNOWN"
+        "SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=16000 "
+        f"Gres=gpu:{GPUS} State=UNKNOWN"
         for port, name in enumerate(names, start=FIRST_PORT)
     ]
     some = ",".join(names[: (len(names) + 1) // 2])
