@@ -1,4 +1,4 @@
-"""``hopper import``: a jobhopper's config and open jobs become hopper's."""
+"""``hopper import``: a jobhopper's or a scripthut's config becomes hopper's."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.cli.common import examples, json_option, print_json, printable
-from hopper.config.load import FILE_NAME, load
+from hopper.config.load import FILE_NAME, load, read_bytes
+from hopper.config.yaml_text import parse_mapping
 from hopper.errors import UsageError
 
 if TYPE_CHECKING:
+    from hopper.config.jobhopper import Converted
     from hopper.takeover import Taken
 
 
-@click.command(epilog=examples("hopper import jobhopper.yaml"))
+@click.command(epilog=examples("hopper import jobhopper.yaml", "hopper import scripthut.yaml"))
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, file: Path, as_json: bool) -> None:
-    """Take over a jobhopper's config, workers and open jobs.
+    """Take over a jobhopper's config, workers and open jobs, or a scripthut's config.
 
-    Stop the jobhopper first. Writes hopper.yaml and the inventory beside FILE, never over
-    others; queued jobs become pending, running ones are followed and their results collected.
-    The import may be repeated. JSON: config, inventory, warnings, and jobs with job_id,
-    hopper_id, ok, said.
+    Which it is, its keys tell. Stop the jobhopper first. Writes hopper.yaml and a jobhopper's
+    inventory beside FILE, never over others; queued jobs become pending, running ones are
+    followed and their results collected. The import may be repeated. JSON: config, inventory
+    (null for a scripthut), warnings, and jobs with job_id, hopper_id, ok, said.
     """
-    from hopper.config.jobhopper import INVENTORY_NAME, convert
+    from hopper.config.jobhopper import INVENTORY_NAME
     from hopper.takeover import take_over
 
-    converted = convert(file)
-    texts = {
-        file.parent / FILE_NAME: converted.yaml_text,
-        file.parent / INVENTORY_NAME: converted.inventory_yaml_text,
-    }
+    converted = _converted(file)
+    texts = {file.parent / FILE_NAME: converted.yaml_text}
+    if converted.inventory_yaml_text:
+        texts[file.parent / INVENTORY_NAME] = converted.inventory_yaml_text
     for path, text in texts.items():
         _refuse_other(path, text)
     for path, text in texts.items():
@@ -45,7 +46,7 @@ def command(ctx: click.Context, *, file: Path, as_json: bool) -> None:
         print_json(
             {
                 "config": str(file.parent / FILE_NAME),
-                "inventory": str(file.parent / INVENTORY_NAME),
+                "inventory": next((str(path) for path in texts if path.name != FILE_NAME), None),
                 "warnings": list(converted.warnings),
                 "jobs": [_document(job) for job in taken],
             }
@@ -55,15 +56,23 @@ def command(ctx: click.Context, *, file: Path, as_json: bool) -> None:
             click.echo(f"wrote {path}")
         for warning in converted.warnings:
             click.echo(printable(f"note: {warning}"), err=True)
-        _tell(taken)
+        _tell(taken, jobhopper=len(texts) > 1)
     ctx.exit(0 if all(job.ok for job in taken) else 1)
 
 
-def _tell(taken: list[Taken]) -> None:
+def _converted(file: Path) -> Converted:
+    from hopper.config import jobhopper, scripthut
+
+    raw, _ = parse_mapping(read_bytes(file), str(file))
+    return scripthut.convert(file) if scripthut.is_scripthut(raw) else jobhopper.convert(file)
+
+
+def _tell(taken: list[Taken], *, jobhopper: bool) -> None:
     for job in taken:
         name = f"{job.hopper_id} ({job.job_id[:12]})" if job.hopper_id else job.job_id[:12]
         click.echo(printable(f"{name}: {job.said}"), err=not job.ok)
-    click.echo("\nNext: 'hopper doctor', then 'hopper dispatch'; jobhopper must not run beside it")
+    beside = "; jobhopper must not run beside it" if jobhopper else ""
+    click.echo(f"\nNext: 'hopper doctor', then 'hopper dispatch'{beside}")
 
 
 def _document(job: Taken) -> dict[str, object]:

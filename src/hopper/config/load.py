@@ -49,7 +49,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     place = locate(path, environment)
     content = read_bytes(place)
     values, tree = parse_mapping(content, str(place))
-    _keep_variables_as_written(values, tree)
+    keep_variables_as_written(values, tree)
     variables = os.environ if environment is None else environment
     overrides = find_overrides(HopperConfig, place.parent / ENV_FILE, variables)
     put_over(values, overrides)
@@ -96,7 +96,7 @@ def validated(
     return config.read_from(source)
 
 
-def _keep_variables_as_written(values: Mapping[object, object], tree: yaml.Node) -> None:
+def keep_variables_as_written(values: Mapping[object, object], tree: yaml.Node) -> None:
     """Let ``VERSION: 1.10`` stay 1.10 in environments."""
     environments = values.get("environments")
     for index, item in enumerate(environments if isinstance(environments, list) else []):

@@ -46,6 +46,18 @@ def test_import_of_no_jobhopper_is_refused(in_folder: Path, shell: Shell) -> Non
     assert "no jobhopper config" in shell("import", "x.yaml", code=2).err
 
 
+def test_import_of_a_scripthut_writes_a_config_only(in_folder: Path, shell: Shell) -> None:
+    (in_folder / "scripthut.yaml").write_text(
+        "backends: [{name: here, type: local}]\nsettings: {data_dir: x}\n"
+    )
+    said = shell("import", "scripthut.yaml")
+    assert "wrote hopper.yaml" in said.out
+    assert "jobhopper" not in said.out
+    assert "settings.data_dir was left out" in said.err
+    assert not (in_folder / "inventory.yml").exists()
+    assert '"inventory": null' in shell("import", "scripthut.yaml", "--json").out
+
+
 def test_an_answer_is_found_wherever_it_lies_in_a_result(tmp_path: Path) -> None:
     path = tmp_path / "result.zip"
     with zipfile.ZipFile(path, "w") as made:
