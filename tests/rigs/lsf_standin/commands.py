@@ -89,7 +89,7 @@ def bhosts(store: Store, arguments: list[str]) -> int:
     used = sum(job.slots for job in store.all() if job.state == "running")
     full = used >= setup.slots
     state = ("closed_Full" if wide else "closed") if full else "ok"
-    width = 16 if wide else 11
+    width = 15 if wide else 12
     say(f"HOST_NAME          {'STATUS':<{width}} JL/U    MAX  NJOBS    RUN  SSUSP  USUSP    RSV ")
     say(
         f"{setup.host:<18} {state:<{width}}    - {setup.slots:>6} {used:>6} {used:>6} "
@@ -108,7 +108,7 @@ def bqueues(store: Store, _arguments: list[str]) -> int:
         runs = sum(job.state == "running" for job in mine)
         state = "Closed:Active" if queue in store.setup.closed else "Open:Active"
         counts = f"{len(mine):>6}{len(mine) - runs:>6}{runs:>6}{0:>6} "
-        say(f"{queue:<14} {30:>3}  {state:>13} {'-':>6}{'-':>6}{'-':>5}{'-':>5}{counts}")
+        say(f"{queue:<14} {30:>3}  {state:>13} {'-':>6}{'-':>5}{'-':>5}{'-':>5}{counts}")
     return 0
 
 
