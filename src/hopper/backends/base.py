@@ -28,6 +28,8 @@ class BackendSettings:
     partitions: Mapping[str, str] | None = None
     """Other names of partitions: what tasks say to what the system knows."""
     login_shell: bool = False
+    dialect: str = ""
+    """PBS: ``torque`` where resources are asked for as Torque wants them; empty for all else."""
 
 
 class Backend(Protocol):

@@ -35,7 +35,8 @@ from hopper.remote.quoting import call, quote
 _NATIVE = re.compile(r"\d{1,12}(?:\.\d{1,9})?\Z", re.ASCII)
 _SAID_ID = re.compile(r"(?:Your job(?:-array)? )?(\d{1,12})(?:[. ].*)?", re.ASCII)
 _TROUBLE = re.compile(
-    r"qmaster|commlib|response|connect|timed? ?out|resolve|communicat|select error|initialize environment",
+    r"qmaster|commlib|response|connect|timed? ?out|resolve|communicat|select error"
+    r"|initialize environment",
     re.IGNORECASE,
 )
 _MISTAKE = re.compile(

@@ -225,7 +225,7 @@ def test_every_captured_submission(name: str) -> None:
 @pytest.mark.parametrize(
     "stderr",
     [
-        "error: commlib error: got select error (Connection refused)\nUnable to run job: unable to send message to qmaster",
+        "error: commlib error: got select error\nUnable to run job: unable to reach qmaster",
         "error: unable to contact qmaster using port 6444 on host 'master'",
         "Unable to initialize environment because of error: cannot resolve",
         "",

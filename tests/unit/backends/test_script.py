@@ -83,7 +83,12 @@ def test_every_kind_runs_the_command_and_records_its_end(side: Path, kind: str) 
     before = int(time.time())
     done = run(text)
     assert done.returncode == 7
-    assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
+    if kind in {"pbs", "lsf"}:
+        assert (side / "log.out").read_bytes() == b"out\n"
+        assert (side / "log.err").read_bytes() == b"err\n"
+        assert (done.stdout, done.stderr) == (b"", b"")
+    else:
+        assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
     code, at = ending(side)
     assert code == 7
     assert before <= at <= time.time()

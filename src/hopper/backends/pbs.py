@@ -1,0 +1,244 @@
+"""OpenPBS, PBS Pro and Torque: qsub, qstat, qdel, pbsnodes.
+
+PBS keeps jobs that have ended and tells of them in JSON; Torque keeps them for minutes and tells
+in text. Each is asked for the jobs that are followed, by id: those it does not know it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hopper.backends import pbs_reading as reading
+from hopper.backends.base import BackendSettings, Followed
+from hopper.backends.units import clock, mebibytes
+from hopper.backends.words import (
+    complaint,
+    gpu_count,
+    joined,
+    last_line,
+    log_path,
+    one_line,
+    partition_of,
+    portion_name,
+    portions,
+    refusal_in,
+    short_name,
+    word,
+)
+from hopper.model.batch import BatchReading, ClusterInfo, NativeSighting, Query, Said
+from hopper.model.task import BatchResources
+from hopper.remote.quoting import call, quote
+
+TORQUE = "torque"
+_NAME_LIMIT = 15
+_SAID_ID = re.compile(r"(\d{1,12}(?:\[\d*\])?(?:\.[A-Za-z0-9._-]{1,200})?)", re.ASCII)
+_TROUBLE = re.compile(
+    r"connect|refused|timed? ?out|communicat|unknown host|credential|protocol|end of (?:file|mess)"
+    r"|premature|shutting down|try again|busy|system error|pbs_iff|trqauthd|errno=15",
+    re.IGNORECASE,
+)
+_MISTAKE = re.compile(r"^(?:qsub: |Unknown queue|Unauthorized)", re.MULTILINE)
+_UNKNOWN = re.compile(r"^qstat: Unknown Job Id (?:Error )?(\S+)", re.MULTILINE)
+_MARK = re.compile(r"^=hopper-(json|text) (\d{1,3})$", re.MULTILINE)
+_UTC = "TZ=UTC0; export TZ"
+_NAMED = """awk -v a="$a" '/^Job Id: / {i=$3} $1=="Job_Name" && index($3, a)==1 {print i; exit}'"""
+
+
+class Pbs:
+    """PBS; with the dialect ``torque``, Torque."""
+
+    kind = "pbs"
+    template = "pbs.sh.j2"
+    accounts = True
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._settings = settings
+
+    def directives(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
+        """Return the ``#PBS`` lines. HopperError for words that cannot be given to PBS.
+
+        What PBS itself says goes to ``LOG.pbs.out`` and ``LOG.pbs.err`` when the job is over; the
+        script writes ``LOG.out`` and ``LOG.err`` as it runs.
+        """
+        options = [
+            f"-N {short_name(name, attempt, _NAME_LIMIT)}",
+            "-S /bin/bash",
+            f"-o {log_path(log)}.pbs.out",
+            f"-e {log_path(log)}.pbs.err",
+            "-r n",
+            *self._requests(resources),
+        ]
+        queue = self._settings.queue or partition_of(self._settings, resources)
+        if queue:
+            options.append(f"-q {word(queue, 'queue')}")
+        if self._settings.account:
+            options.append(f"-A {word(self._settings.account, 'account')}")
+        return [f"#PBS {option}" for option in options]
+
+    def _requests(self, resources: BatchResources) -> list[str]:
+        cpus, gpus = max(1, resources.cpus), gpu_count(resources)
+        memory = f"mem={mebibytes(resources.memory)}mb" if resources.memory is not None else ""
+        if self._settings.dialect == TORQUE:
+            nodes = f"nodes=1:ppn={cpus}" + (f":gpus={gpus}" if gpus else "")
+            requests = [nodes, *([memory] if memory else [])]
+        else:
+            parts = ["select=1", f"ncpus={cpus}", memory, f"ngpus={gpus}" if gpus else ""]
+            requests = [":".join(part for part in parts if part)]
+        if resources.time_limit is not None:
+            requests.append(f"walltime={clock(resources.time_limit)}")
+        return [f"-l {request}" for request in requests]
+
+    def submit_command(self) -> str:
+        """Return the ``qsub`` of ``$hopper_script``, from the home folder."""
+        return '(cd && exec qsub "$hopper_script")'
+
+    def native_id(self, said: Said) -> str:
+        """Return the id in what ``qsub`` or the lookup printed."""
+        return last_line(said, _SAID_ID) if said.code == 0 else ""
+
+    def refusal(self, said: Said) -> str:
+        """Return PBS's words where it refused the job."""
+        text = said.stderr.partition("\nusage: ")[0]
+        said = Said(code=said.code, stdout=said.stdout, stderr=text)
+        return refusal_in(said, _TROUBLE, _MISTAKE).removeprefix("qsub: ")
+
+    def lookup_command(self, attempt: str) -> str:
+        """Return shell text that looks for the attempt in the names of the user's jobs."""
+        lines = [
+            f'a={quote(attempt)}; u=$(id -un); x=-x; l=$(qselect -x -u "$u" 2>/dev/null) ||',
+            '{ x=; l=$(qselect -u "$u") || exit 1; }',
+            '[ -n "$l" ] || exit 0',
+            "q=$(printf '%s\\n' \"$l\" | xargs -n 200 qstat $x -f); c=$?",
+            f"i=$(printf '%s\\n' \"$q\" | {_NAMED})",
+            '[ -z "$i" ] || { printf \'%s\\n\' "$i"; exit 0; }',
+            "exit $c",
+        ]
+        return joined(lines)
+
+    def queries(self, jobs: Sequence[Followed], *, now: datetime, others: bool) -> Sequence[Query]:
+        """Return the query ``jobs``; with ``others`` also ``others`` and ``machines``."""
+        del now
+        queries = [
+            Query(
+                name=portion_name("jobs", number),
+                shell=_asked(call("qstat -x -f -F json", ids), call("qstat -f", ids)),
+            )
+            for number, ids in enumerate(portions(_known(jobs)))
+            if ids
+        ]
+        if others:
+            everyone = _asked("qstat -f -F json", "qstat -f")
+            machines = _asked("pbsnodes -a -F json", "pbsnodes -a")
+            queries += [
+                Query(name="others", shell=everyone),
+                Query(name="machines", shell=machines),
+            ]
+        return queries
+
+    def read(self, answers: Mapping[str, Said], jobs: Sequence[Followed]) -> BatchReading:
+        """Return what qstat and pbsnodes said."""
+        asked = [portion for portion in portions(_known(jobs)) if portion]
+        parts = [
+            _part(answers.get(portion_name("jobs", number)), ids)
+            for number, ids in enumerate(asked)
+        ]
+        found = {native: job for part in parts for native, job in part.jobs.items()}
+        seen = bool(parts) and not any(part.trouble for part in parts)
+        history = not any(part.text for part in parts)
+        elsewhere, info, trouble = _elsewhere(answers, [i for portion in asked for i in portion])
+        return BatchReading(
+            jobs=tuple({**elsewhere, **found}.values()),
+            queue_seen=seen,
+            accounting_seen=seen and history,
+            accounting=history,
+            trouble=next((part.trouble for part in parts if part.trouble), trouble),
+            info=info,
+        )
+
+    def cancel_command(self, native_ids: Sequence[str]) -> str:
+        """Return the ``qdel`` of these jobs."""
+        return call("qdel", [native for native in native_ids if reading.NATIVE_ID.match(native)])
+
+    def log_variables(self) -> Mapping[str, str]:
+        """Return where a running script finds its id and node."""
+        return {"native": '"$PBS_JOBID"', "node": '"$(hostname)"'}
+
+
+def _known(jobs: Iterable[Followed]) -> list[str]:
+    ids = (job.native_id for job in jobs)
+    return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
+
+
+def _asked(modern: str, plain: str) -> str:
+    """Ask for JSON; where that or the history is unknown, for text."""
+    lines = [
+        _UTC,
+        f"{{ e=$({modern} 2>&1 >&3 3>&-); c=$?; }} 3>&1",
+        "printf '%s\\n' \"$e\" >&2",
+        "printf '\\n=hopper-json %s\\n' $c",
+        'case $c$e in 0*) ;; *sage:*|*"nvalid option"*|*"llegal option"*|*istory*)',
+        plain,
+        "printf '\\n=hopper-text %s\\n' $? ;; esac",
+    ]
+    return joined(lines)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """What the query for a portion of the jobs said."""
+
+    jobs: Mapping[str, NativeSighting] = field(default_factory=dict)
+    trouble: str = ""
+    text: bool = False
+    """It was told in text, and so without a history."""
+
+
+def _things(said: Said, what: str) -> tuple[dict[str, reading.Fields] | None, int, bool]:
+    """Return the things of an answer, the command's code, and whether they were told in text."""
+    marks = list(_MARK.finditer(said.stdout))
+    if not marks:
+        return None, -1, False
+    last = marks[-1]
+    if last[1] == "text":
+        start = marks[-2].end() if len(marks) > 1 else 0
+        return reading.from_text(said.stdout[start : last.start()]), int(last[2]), True
+    return reading.from_json(said.stdout[: last.start()], what), int(last[2]), False
+
+
+def _part(said: Said | None, ids: Sequence[str]) -> _Part:
+    if said is None:
+        return _Part(trouble="qstat was not asked")
+    things, code, text = _things(said, "Jobs")
+    if things is None:
+        return _Part(trouble=complaint(said, "qstat"), text=text)
+    jobs = reading.read_jobs(things, ids)
+    unknown = {reading.number_of(native) for native in _UNKNOWN.findall(said.stderr)}
+    missing = [i for i in ids if i not in jobs and reading.number_of(i) not in unknown]
+    trouble = ""
+    if missing:
+        what = f"qstat said nothing of {missing[0]}" if code == 0 else complaint(said, "qstat")
+        trouble = one_line(what)
+    return _Part(jobs=jobs, trouble=trouble, text=text)
+
+
+def _elsewhere(
+    answers: Mapping[str, Said], own: Sequence[str]
+) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str]:
+    jobs: dict[str, NativeSighting] = {}
+    trouble = ""
+    if said := answers.get("others"):
+        things, code, _ = _things(said, "Jobs")
+        if things is None or code:
+            trouble = complaint(said, "qstat")
+        else:
+            jobs = reading.read_jobs(things, own)
+    info = None
+    if said := answers.get("machines"):
+        nodes, code, _ = _things(said, "nodes")
+        queues = {job.partition for job in jobs.values() if job.partition}
+        info = reading.read_machines(nodes, queues) if nodes and not code else None
+        trouble = trouble or ("" if info else complaint(said, "pbsnodes"))
+    return {native: job for native, job in jobs.items() if native not in own}, info, trouble
