@@ -81,13 +81,20 @@ def _values(value: object) -> object:
     return {} if value is None else value
 
 
+def split_input(value: str) -> tuple[str, str]:
+    """Return the path at home and the name below the task's folder that ``path:name`` means."""
+    path, colon, name = value.partition(":")
+    return path, name if colon else path.rsplit("/", 1)[-1]
+
+
 def _input(value: str) -> str:
-    path, colon, name = value.rpartition(":")
-    target = name if colon else value.rsplit("/", 1)[-1]
-    if not (path if colon else value) or target in {"", ".", ".."}:
+    path, name = split_input(value)
+    for part in (path, name):
+        # A task file comes from a backend or a repository; it may not send for what it likes.
+        if part.startswith(("/", "~")) or ".." in part.split("/") or ":" in name:
+            raise ValueError(f"{value!r} must be path or path:name, both relative and without ..")
+    if not path or name.rsplit("/", 1)[-1] in {"", "."}:
         raise ValueError(f"{value!r} must be a file, or file:name")
-    if target.startswith(("/", "~")) or ".." in target.split("/"):
-        raise ValueError(f"{value!r} must get a name below the task's folder")
     return _path(value)
 
 

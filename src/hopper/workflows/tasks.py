@@ -88,8 +88,8 @@ class TaskEntry(_Fields):
     )
     inputs: Inputs = Field(
         (),
-        description="Files at home that are put into its folder before it starts: path or "
-        "path:name.",
+        description="Files at home, below the config's folder, that are put into its own before "
+        "it starts: path or path:name.",
     )
     outputs: Globs = Field(
         (), description="Globs below its folder that come home when it has ended."

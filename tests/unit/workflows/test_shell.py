@@ -17,6 +17,7 @@ from hopper.model.batch import Said
 from hopper.workflows.globs import match
 from hopper.workflows.shell import (
     KEY_NAME,
+    MOST_FILES,
     Fetched,
     SourceError,
     clone_folder,
@@ -362,3 +363,46 @@ def test_a_banner_before_is_no_matter() -> None:
 )
 def test_a_tilde_expands_and_nothing_else(path: str, word: str) -> None:
     assert path_word(path) == word
+
+
+def test_a_found_file_too_many_is_said() -> None:
+    files = "".join(f"hopper:file ./{n}.json\n" for n in range(MOST_FILES + 1))
+    found = parse(Said(code=0, stdout=f"{files}hopper:done yes\n", stderr=""), "w")
+    assert found.more
+    assert len(found.files) == MOST_FILES
+
+
+def test_what_is_wrong_with_a_key_is_hinted_at() -> None:
+    said = Said(code=1, stdout="hopper:error git cannot reach x\n", stderr="Permission denied")
+    with pytest.raises(SourceError, match="see that the deploy key"):
+        parse(said, "w")
+
+
+def test_a_repository_in_the_home(host: Host) -> None:
+    sha = host.commit(a="1")
+    host.repo.rename(host.home / "r.git")
+    git = host.clone(repo="~/r.git", clone_dir="~/elsewhere")
+    assert host.fetch(git).sha == sha
+    assert (host.home / "elsewhere" / sha / "a").exists()
+
+
+def test_two_that_clone_at_once_end_with_one_whole_clone(host: Host) -> None:
+    sha = host.commit(**{f"f{n}": "x" for n in range(50)})
+    git = host.clone()
+    text = in_clone(git, [], clone_dir="~/clones", work_dir="~/.hopper")
+    shells = [
+        subprocess.Popen(
+            [*host.shell, "-c", text],
+            env=host.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for shell in shells:
+        out, err = shell.communicate(timeout=60)
+        assert parse(Said(code=shell.returncode, stdout=out, stderr=err), "w").sha == sha
+    assert [path.name for path in (host.home / "clones").iterdir()] == [sha]
+    assert len([*(host.home / "clones" / sha).iterdir()]) == 51
+    assert host.leftovers() == []
