@@ -61,7 +61,13 @@ class Systems:
             log_variables=backend.log_variables(),
             command=task.command,
             working_dir=task.working_dir,
-            variables={"HOPPER_JOB_ID": job.id, "HOPPER_TASK_ID": task.id, **task.variables},
+            variables={
+                "HOPPER_JOB_ID": job.id,
+                "HOPPER_TASK_ID": task.id,
+                # By this the processes of an attempt are found, wherever they have gone.
+                "HOPPER_ATTEMPT_ID": attempt.id,
+                **task.variables,
+            },
             init=task.init,
             output_file=task.output_file,
             error_file=task.error_file,

@@ -44,6 +44,7 @@ def _submitted(desk: Desk, backend: str, result: SubmitResult, systems: BatchSys
                 EventKind.SUBMITTED_AS,
                 job=job.id,
                 worker=backend,
+                reason=f"job {native}",
                 attempt=attempt.id,
                 native=native,
             )

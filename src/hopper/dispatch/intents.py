@@ -67,6 +67,8 @@ def _place(desk: Desk, placed: Job, worker: str, slot: int, attempt_id: str) -> 
         worker=worker,
         slot=slot,
         intended_at=desk.now,
+        # A batch system has no Outbox that results would have to leave.
+        released=bool(job.backend),
     )
     job = replace(job.with_attempt(attempt), not_before=None)
     desk.tell(

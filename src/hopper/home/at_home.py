@@ -18,6 +18,7 @@ from hopper.home.archive import ZipFacts, inspect
 from hopper.home.files import HomeTrouble, MissingZip, exists, move_new, trouble
 from hopper.home.folders import Folders
 from hopper.home.queue import ChangedZip, Dropped
+from hopper.home.task_results import land_task
 from hopper.model.attempt import ResultFile
 from hopper.model.ids import JOB_ID, new_job_id
 from hopper.model.job import Job, JobSpec
@@ -138,6 +139,8 @@ class FilesAtHome:
 
     def land(self, job: Job, files: Sequence[Collected]) -> tuple[ResultFile, ...]:
         """Give verified results their names at home, and the log its place."""
+        if job.task is not None:
+            return land_task(self._config.paths.inbox, job, files)
         remote = job.remote_name or job.id
         wanted = {_home_name(job, remote, file): file for file in files if file.kind != "log"}
         incoming = [

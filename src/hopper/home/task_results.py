@@ -1,0 +1,100 @@
+"""What tasks of runs leave finds its place: a folder ``paths.inbox``/RUN/TASK for each.
+
+In it are ``stdout.log`` and ``stderr.log``, ``system.log`` where the batch system said something
+beside them, the files of the task's output folder and what its ``outputs`` name.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from hopper.errors import HopperError
+from hopper.home.files import free_names, sha256, sync_folder, trouble
+from hopper.model.attempt import ResultFile
+from hopper.model.job import Job
+from hopper.model.orders import Collected
+
+LOG_NAMES = {"log": "stdout.log", "errors": "stderr.log", "system": "system.log"}
+GENERATED = "generated-tasks.json"
+"""What a task wrote for its ``generates_source``."""
+OWNER = ".hopper-attempt"
+"""Names the attempt whose results a folder holds."""
+LISTED = 200
+"""Files of one task that its job remembers by name."""
+_ODD = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def task_folder(inbox: Path, job: Job) -> Path:
+    """Return where what a job's task leaves comes home to."""
+    task = job.task.id if job.task is not None else job.name
+    return inbox / (_name(job.run) if job.run else "jobs") / _name(task if job.run else job.id)
+
+
+def _name(text: str) -> str:
+    clean = _ODD.sub("_", text).lstrip(".")[:100]
+    return clean if clean == text else f"{clean}-{zlib.crc32(text.encode()):08x}"
+
+
+def land_task(inbox: Path, job: Job, files: Sequence[Collected]) -> tuple[ResultFile, ...]:
+    """Put what an attempt left into its task's folder; may be repeated.
+
+    What an earlier attempt left is moved aside, ``TASK.try1`` and so on, never overwritten.
+    """
+    attempt = job.attempt
+    if attempt is None:
+        raise HopperError(f"{job.id} has no attempt whose results could come home")
+    folder = task_folder(inbox, job)
+    with trouble(f"cannot bring the results of {job.id} home to {folder}"):
+        if _owner(folder) != attempt.id:
+            _assemble(folder, attempt.id, files)
+        return _listed(inbox, folder)
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return (folder / OWNER).read_text("utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _assemble(folder: Path, attempt: str, files: Sequence[Collected]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(f".{folder.name}.{attempt}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    for file in files:
+        if file.kind == "tar":
+            with zipfile.ZipFile(file.path) as archive:
+                archive.extractall(part)
+    for file in files:
+        name = GENERATED if file.kind == "tasks" else LOG_NAMES.get(file.kind)
+        if name is not None:
+            shutil.copyfile(file.path, part / _free(part, name))
+    (part / OWNER).write_text(f"{attempt}\n", "utf-8")
+    sync_folder(part)
+    if folder.exists():
+        tries = (folder.with_name(f"{folder.name}.try{number}") for number in range(1, 1_000_000))
+        folder.rename(next(path for path in tries if not path.exists()))
+    part.rename(folder)
+    sync_folder(folder.parent)
+
+
+def _free(folder: Path, name: str) -> str:
+    return next(free for free in free_names(name) if not (folder / free).exists())
+
+
+def _listed(inbox: Path, folder: Path) -> tuple[ResultFile, ...]:
+    found: list[ResultFile] = []
+    for path in sorted(folder.rglob("*")):
+        if path.name == OWNER or path.is_symlink() or not path.is_file():
+            continue
+        if len(found) == LISTED:
+            break
+        name = str(path.relative_to(inbox))
+        found.append(ResultFile(name=name, size=path.stat().st_size, sha256=sha256(path)))
+    return tuple(found)
