@@ -19,7 +19,7 @@ _PATH = re.compile(r"(?:~/)?[A-Za-z0-9_./@+=-]+\Z", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
 _LONGEST_LINE = 300
 _LONGEST_NAME = 100
-_GPUS = re.compile(r"gpu(?::[A-Za-z0-9_.-]+)?(?::(\d{1,4}))?\Z", re.ASCII)
+_GPUS = re.compile(r"gpu(?::(?!\d+\Z)[A-Za-z0-9_.-]+)?(?::(\d{1,4}))?\Z", re.ASCII)
 
 
 def word(value: str, what: str) -> str:
