@@ -277,6 +277,7 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
     from hopper.dispatch.loop import Dispatcher, Ports
     from hopper.home.at_home import FilesAtHome
     from hopper.store.eventlines import EventLines
+    from hopper.workflows.generated import GeneratedTasks
 
     folder = config.paths.db
     lock = StateLock.acquire(folder, command=DISPATCH_COMMAND)
@@ -307,6 +308,7 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
                 upkeep=_upkeep(store, home, config),
                 systems=systems(config),
                 clusters=fleet,
+                generated=GeneratedTasks(config),
             ),
             policy_settings(config),
             order_settings(config),

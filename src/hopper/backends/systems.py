@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from hopper.model.batch import BatchReading, Followed, Query, Said, Submission
 from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.model.task import Task
+from hopper.remote.quoting import quote
 
 WORKER = "worker"
 """The kind of backend that is the zip workers: no batch system."""
@@ -59,7 +61,7 @@ class Systems:
                 label, attempt.id, resources_for(job, attempt), f"{side}/log"
             ),
             log_variables=backend.log_variables(),
-            command=task.command,
+            command=_staged(task) + task.command,
             working_dir=task.working_dir,
             variables={
                 "HOPPER_JOB_ID": job.id,
@@ -166,10 +168,30 @@ def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
     )
 
 
+def _staged(task: Task) -> str:
+    """Return what puts a task's inputs into its working folder, checked; empty for none."""
+    lines = []
+    for path, name in _inputs(task):
+        try:
+            with Path(path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            text = f"the input {path} cannot be read: {error.strerror or error}"
+            raise HopperError(text) from error
+        source = f'"$HOPPER_TASK_DIR"/inputs/{quote(name)}'
+        folder = quote(str(Path(name).parent))
+        lines += [
+            f'hopper_sum=$(sha256sum <{source}) && [ "${{hopper_sum%% *}}" = {digest} ] &&',
+            f"    mkdir -p -- {folder} && cp -p -- {source} {quote(name)} ||",
+            f"    {{ echo hopper: its input {quote(name)} did not arrive whole >&2; exit 1; }}",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _inputs(task: Task | None) -> tuple[tuple[str, str], ...]:
     """Return the files that go along with a task, and their names."""
     pairs = []
     for entry in task.inputs if task is not None else ():
-        path, _, name = entry.partition(":")
-        pairs.append((path, name or Path(path).name))
+        path, _, name = entry.rpartition(":")
+        pairs.append((path, name))
     return tuple(pairs)

@@ -53,14 +53,15 @@ def _submitted(desk: Desk, backend: str, result: SubmitResult, systems: BatchSys
     if result.verdict is Submitted.REFUSED:
         reason = reason or result.said.stderr.strip()
     if reason:
-        _refused(desk, job, attempt, reason)
+        refuse(desk, job, attempt, reason)
     elif words := (result.said.stderr or result.said.stdout).strip():
         desk.tell(
             EventKind.TROUBLE, job=job.id, worker=backend, reason=f"not submitted yet: {words}"
         )
 
 
-def _refused(desk: Desk, job: Job, attempt: Attempt, reason: str) -> None:
+def refuse(desk: Desk, job: Job, attempt: Attempt, reason: str) -> None:
+    """Give up an attempt that cannot be submitted, now or ever; its job has failed."""
     desk.tell(EventKind.LAUNCH_VOIDED, job=job.id, worker=attempt.worker, reason=reason)
     outcome = Outcome.CANCELLED if job.cancel_requested else Outcome.NOT_STARTED
     attempt = replace(

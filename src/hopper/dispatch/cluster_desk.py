@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from hopper.dispatch.batch_orders import BatchOrderDesk
 from hopper.dispatch.batch_reports import reconcile_batch
 from hopper.dispatch.batch_sightings import Answered
+from hopper.dispatch.batch_submitted import refuse
 from hopper.dispatch.batch_systems import BatchSystems, Clusters
 from hopper.dispatch.decisions import BatchPlacement, BatchVisit
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import Landed
+from hopper.dispatch.generated import Generated, add_generated
 from hopper.dispatch.ledger import Ledger
 from hopper.dispatch.ports import Home
 from hopper.dispatch.rhythm import Rhythm
@@ -24,6 +26,8 @@ from hopper.model.backend import BatchTarget
 from hopper.model.batch import BatchOrder, BatchReading, BatchReport, Followed
 from hopper.model.event import Event, EventKind
 
+ACCOUNTING_WAIT = timedelta(seconds=10)
+"""How long an end that is near is put off for the figures of the last jobs."""
 OTHERS_EVERY = timedelta(minutes=1)
 """Between looks at the jobs of others and at the machines."""
 
@@ -45,6 +49,7 @@ class ClusterDesk:
         home: Home,
         orders: BatchOrderDesk,
         *,
+        generated: Generated,
         policy: PolicySettings,
     ) -> None:
         self._ledger = ledger
@@ -52,6 +57,7 @@ class ClusterDesk:
         self._systems = systems
         self._home = home
         self._orders = orders
+        self._generated = generated
         self._rhythm = Rhythm(
             first=policy.batch_poll_first, longest=policy.poll_longest, idle=policy.idle_look
         )
@@ -78,6 +84,17 @@ class ClusterDesk:
     def orders_under_way(self) -> frozenset[str]:
         """Ids of the orders that are not reported on yet."""
         return frozenset(self._sent)
+
+    def accounting_left(self, now: datetime) -> bool:
+        """True while the accounting is about to tell of jobs that ended just now."""
+        return any(
+            (attempt := job.attempt) is not None
+            and attempt.ended_at is not None
+            and now - attempt.ended_at < ACCOUNTING_WAIT
+            for target in self._systems.targets().values()
+            if target.accounts and self._ledger.book.record(target.name).no_contact_since is None
+            for job in self._ledger.book.unaccounted.get(target.name, {}).values()
+        )
 
     def due(self, now: datetime) -> frozenset[str]:
         """Return the backends that are to be looked at now."""
@@ -135,12 +152,20 @@ class ClusterDesk:
                 reason = f"no order could be written: {type(error).__name__}: {error}"
                 self._ledger.trouble_once(f"order {visit.backend}", reason, worker=visit.backend)
                 continue
-            for job_id, trouble in troubles:
-                self._ledger.trouble_once(f"script {job_id}", trouble, job=job_id)
+            self._refuse(troubles)
             if visit.others:
                 self._others_at[visit.backend] = now
             self._sent[order.id] = _Sent(order=order, asked=asked)
             self._clusters.send([order])
+
+    def _refuse(self, troubles: Iterable[tuple[str, str]]) -> None:
+        """Fail the jobs for which no submission can be written."""
+        desk = self._ledger.desk()
+        for job_id, reason in troubles:
+            job = desk.job(job_id)
+            if job.open_attempt is not None:
+                refuse(desk, job, job.open_attempt, reason)
+        self._ledger.commit(desk.changes())
 
     # --- reports
 
@@ -174,6 +199,8 @@ class ClusterDesk:
             order=sent.order, report=report, reading=reading, landed=self._land(desk, sent, report)
         )
         reconcile_batch(desk, answered, self._systems)
+        for job_id in [job.id for job in desk.jobs.values() if job.backend == backend]:
+            add_generated(desk, job_id, self._generated)
 
     def _land(self, desk: Desk, sent: _Sent, report: BatchReport) -> Landed:
         """Give what has come home its names, where all of an attempt's is there."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from hopper.dispatch.desk import Desk
-from hopper.dispatch.settings import CONTACT_BACK_OFF
+from hopper.dispatch.settings import CONTACT_BACK_OFF, LOGIN_BACK_OFF
 from hopper.model.event import EventKind
 from hopper.model.orders import Report
+
+NEEDS_LOGIN = "needs login"
+"""How the error begins of a host that wants what only a person has."""
+_LOGIN_REFUSED = re.compile(
+    r"Permission denied \(|keyboard-interactive|Too many authentication failures|"
+    r"[Vv]erification code|[Oo]ne-time password"
+)
 
 
 def contact(desk: Desk, report: Report) -> None:
@@ -40,12 +48,15 @@ def no_contact(desk: Desk, report: Report) -> None:
     record = desk.record(report.host)
     failures = record.contact_failures + 1
     since = record.no_contact_since or desk.now
+    error, back_off = report.error, CONTACT_BACK_OFF
+    if _LOGIN_REFUSED.search(error):
+        error, back_off = f"{NEEDS_LOGIN}: {error}", LOGIN_BACK_OFF
     if record.no_contact_since is None:
-        desk.tell(EventKind.WORKER_UNREACHABLE, worker=report.host, reason=report.error)
+        desk.tell(EventKind.WORKER_UNREACHABLE, worker=report.host, reason=error)
     desk.records[report.host] = replace(
         record,
         no_contact_since=since,
-        contact_error=report.error,
+        contact_error=error,
         contact_failures=failures,
-        contact_not_before=desk.now + CONTACT_BACK_OFF.wait(failures),
+        contact_not_before=desk.now + back_off.wait(failures),
     )

@@ -13,6 +13,7 @@ from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt
 from hopper.model.event import Event, EventKind
 from hopper.model.job import Job
+from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
 
@@ -27,6 +28,11 @@ class Desk:
     jobs: dict[str, Job] = field(default_factory=dict)
     records: dict[str, WorkerRecord] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def run(self, run_id: str) -> Run | None:
+        """Return the run as this step has left it; None where there is none."""
+        return self.runs.get(run_id) or self.book.runs.get(run_id)
 
     def job(self, job_id: str) -> Job:
         """Return the job as this step has left it."""
@@ -81,11 +87,11 @@ class Desk:
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Forget what the block has put and told when it raises."""
-        before = dict(self.jobs), dict(self.records), list(self.events)
+        before = dict(self.jobs), dict(self.records), list(self.events), dict(self.runs)
         try:
             yield
         except BaseException:
-            self.jobs, self.records, self.events = before
+            self.jobs, self.records, self.events, self.runs = before
             raise
 
     def changes(self) -> Changes:
@@ -98,4 +104,5 @@ class Desk:
                 if record != self.book.records.get(name)
             ),
             events=tuple(self.events),
+            runs=tuple(self.runs.values()),
         )

@@ -18,6 +18,7 @@ from hopper.dispatch.book import Book
 from hopper.dispatch.changes import merged
 from hopper.dispatch.cluster_desk import ClusterDesk
 from hopper.dispatch.decisions import BatchPlacement, BatchVisit, Decision, Placement, Visit
+from hopper.dispatch.generated import Generated, NothingGenerated
 from hopper.dispatch.housekeeping import Housekeeping
 from hopper.dispatch.ingest import ingest
 from hopper.dispatch.intents import record
@@ -67,6 +68,7 @@ class Ports:
     upkeep: Upkeeping
     systems: BatchSystems
     clusters: Clusters = field(default_factory=NoClusters)
+    generated: Generated = field(default_factory=NothingGenerated)
 
 
 class Dispatcher:
@@ -103,6 +105,7 @@ class Dispatcher:
             ports.systems,
             home,
             BatchOrderDesk(order_settings, ports.systems, home.incoming()),
+            generated=ports.generated,
             policy=policy,
         )
         self._letters = Letters(ports.mailbox)
@@ -140,6 +143,8 @@ class Dispatcher:
         if self._under_way or self._clusters or self._arrived:
             return False
         if self.ports.home.arriving() is not None:
+            return False
+        if self._clusters.accounting_left(self._ledger.now()):
             return False
         workers = self.ports.roster.workers()
         places = {*workers, *self._clusters.targets}

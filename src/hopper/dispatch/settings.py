@@ -27,6 +27,8 @@ class BackOff:
 
 CONTACT_BACK_OFF = BackOff(first=timedelta(seconds=5), longest=timedelta(minutes=5))
 """Between tries to reach a worker that could not be reached."""
+LOGIN_BACK_OFF = BackOff(first=timedelta(seconds=60), longest=timedelta(minutes=10))
+"""Between tries at a host that refused the login: too many of them lock people out."""
 REFUSAL_BACK_OFF = BackOff(first=timedelta(seconds=2), longest=timedelta(minutes=5))
 """Between launches of a job that workers refuse."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hopper.dispatch.decisions import Placement, Visit
-from hopper.dispatch.settings import CONTACT_BACK_OFF
+from hopper.dispatch.settings import LOGIN_BACK_OFF
 from hopper.dispatch.snapshot import Snapshot
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job
@@ -108,7 +108,7 @@ def reachable(record: WorkerRecord, now: datetime) -> bool:
     """Return True when a worker may be tried now."""
     until = record.contact_not_before
     # Further away than any wait: the clock was set back.
-    return until is None or now >= until or until - now > CONTACT_BACK_OFF.longest
+    return until is None or now >= until or until - now > LOGIN_BACK_OFF.longest
 
 
 def to_tidy(attempt: Attempt, now: datetime) -> bool:

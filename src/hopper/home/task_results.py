@@ -6,10 +6,8 @@ beside them, the files of the task's output folder and what its ``outputs`` name
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,26 +16,13 @@ from hopper.home.files import free_names, sha256, sync_folder, trouble
 from hopper.model.attempt import ResultFile
 from hopper.model.job import Job
 from hopper.model.orders import Collected
+from hopper.model.places import GENERATED, task_folder
 
 LOG_NAMES = {"log": "stdout.log", "errors": "stderr.log", "system": "system.log"}
-GENERATED = "generated-tasks.json"
-"""What a task wrote for its ``generates_source``."""
 OWNER = ".hopper-attempt"
 """Names the attempt whose results a folder holds."""
 LISTED = 200
 """Files of one task that its job remembers by name."""
-_ODD = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-def task_folder(inbox: Path, job: Job) -> Path:
-    """Return where what a job's task leaves comes home to."""
-    task = job.task.id if job.task is not None else job.name
-    return inbox / (_name(job.run) if job.run else "jobs") / _name(task if job.run else job.id)
-
-
-def _name(text: str) -> str:
-    clean = _ODD.sub("_", text).lstrip(".")[:100]
-    return clean if clean == text else f"{clean}-{zlib.crc32(text.encode()):08x}"
 
 
 def land_task(inbox: Path, job: Job, files: Sequence[Collected]) -> tuple[ResultFile, ...]:

@@ -17,6 +17,7 @@ from hopper.model.run import Run
 from hopper.workflows.build import Surroundings, build
 from hopper.workflows.documents import Document
 from hopper.workflows.expand import NOTHING, expand
+from hopper.workflows.fields import split_input
 
 CHUNK = 1 << 20
 
@@ -65,7 +66,7 @@ def plan_tasks(
     warnings: dict[str, None] = {}
     for plan in plans:
         built = build(plan, around, input_hashes=hashes.of(plan.entry.inputs, plan.id))
-        inputs = tuple(hashes.placed(entry) for entry in built.task.inputs)
+        inputs = tuple(hashes.placed(entry, plan.id) for entry in built.task.inputs)
         after = tuple(ids[dep] for dep in plan.deps)
         spec = replace(built.spec, after=after)
         tasks.append(NewTask(job=ids[plan.id], spec=spec, task=replace(built.task, inputs=inputs)))
@@ -84,23 +85,29 @@ class _Hashes:
     """The digests of the files at home that tasks take along, each read once."""
 
     def __init__(self, files: Path | None) -> None:
-        self._folder = files or Path.cwd()
+        self._folder = files
         self._known: dict[str, str] = {}
 
     def of(self, inputs: Sequence[str], task: str) -> Mapping[str, str]:
         """Return the digest of each input, as the task writes it. UsageError for a missing one."""
         return {entry: self._digest(entry, task) for entry in inputs}
 
-    def placed(self, entry: str) -> str:
+    def placed(self, entry: str, task: str) -> str:
         """Return an input with its path made absolute."""
-        path, colon, name = entry.partition(":")
-        return f"{self._path(path)}{colon}{name}"
+        path, name = split_input(entry)
+        return f"{self._path(path, task)}:{name}"
 
-    def _path(self, path: str) -> Path:
-        return self._folder / Path(path).expanduser()
+    def _path(self, path: str, task: str) -> Path:
+        """Return where an input lies, which nothing may lead out of the workflow's folder."""
+        if self._folder is None:
+            raise UsageError(f"task {task}: inputs can only be named by a workflow file at home")
+        whole = (self._folder / path).resolve()
+        if not whole.is_relative_to(self._folder.resolve()):
+            raise UsageError(f"task {task}: its input {path} leads out of {self._folder}")
+        return whole
 
     def _digest(self, entry: str, task: str) -> str:
-        path = self._path(entry.partition(":")[0])
+        path = self._path(split_input(entry)[0], task)
         if entry not in self._known:
             try:
                 digest = hashlib.sha256()
