@@ -26,7 +26,7 @@ from hopper.dispatch.decisions import (
 )
 from hopper.dispatch.dependencies import Readiness, readiness
 from hopper.dispatch.policy import can_go_on, decide, fits, may_take_jobs, untidy_at
-from hopper.dispatch.settings import CONTACT_BACK_OFF, PolicySettings
+from hopper.dispatch.settings import LOGIN_BACK_OFF, PolicySettings
 from hopper.dispatch.snapshot import Snapshot
 from hopper.dispatch.visits import reachable, to_tidy
 from hopper.model.attempt import Attempt, Outcome, Remains
@@ -368,7 +368,7 @@ def test_a_quarantine_ends() -> None:
 
 
 def test_out_of_reach_until_the_back_off_ends_or_the_clock_was_set_back() -> None:
-    far = CONTACT_BACK_OFF.longest.total_seconds() + 1
+    far = LOGIN_BACK_OFF.longest.total_seconds() + 1
     for until, reached in ((None, True), (-1, True), (5, False), (far, True)):
         record = seen("w0", contact_not_before=None if until is None else later(until))
         found = decide(snapshot(records=[record], looks_due=frozenset({"w0"})), NOW)

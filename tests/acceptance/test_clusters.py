@@ -1,0 +1,177 @@
+"""Runs on real Slurm and Grid Engine, and on stand-ins of PBS and LSF, through a real sshd."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.acceptance.cluster_lab import ClusterLab, backend, task
+from tests.conftest import Eventually
+from tests.rigs import gridengine, slurm
+from tests.rigs.lsf_standin.rig import LsfStandIn
+from tests.rigs.lsf_standin.rig import missing as lsf_missing
+from tests.rigs.pbs_standin.rig import PbsStandIn
+from tests.rigs.pbs_standin.rig import missing as pbs_missing
+
+pytestmark = [pytest.mark.rig, pytest.mark.xdist_group("clusters")]
+HOSTILE = 'a\'b "c" $(id) `id` \\ * ü\nEOF'
+
+
+class Cluster(Protocol):
+    """What the tests need of a rig."""
+
+    def stop_controller(self) -> None: ...
+    def start_controller(self) -> None: ...
+
+
+class Engine:
+    """A running batch system and how hopper reaches it."""
+
+    def __init__(self, kind: str, rig: Any) -> None:
+        self.kind, self.rig = kind, rig
+
+    @property
+    def backend(self) -> dict[str, Any]:
+        partition = {} if self.kind == "slurm" else {"default_partition": ""}
+        return backend("cl", self.kind, self.rig.ssh_facts.backend(), **partition)
+
+    def attempts(self) -> list[str]:
+        """The names of all native jobs there ever were."""
+        return [job.name for job in self.rig.jobs()]
+
+
+def _start(kind: str, folder: Path) -> Any:
+    if kind == "slurm":
+        return slurm.Slurm.start(2, folder)
+    if kind == "gridengine":
+        return gridengine.GridEngine.start(folder)
+    return (PbsStandIn if kind == "pbs" else LsfStandIn).start(folder)
+
+
+MISSING = {
+    "slurm": slurm.missing,
+    "gridengine": gridengine.missing,
+    "pbs": pbs_missing,
+    "lsf": lsf_missing,
+}
+
+
+@pytest.fixture(scope="module", params=list(MISSING))
+def engine(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Engine]:
+    if reason := MISSING[request.param]():
+        pytest.skip(f"{request.param}: {reason}")
+    with _start(request.param, tmp_path_factory.mktemp(request.param)) as rig:
+        yield Engine(request.param, rig)
+
+
+@pytest.fixture
+def lab(engine: Engine, tmp_path: Path, eventually: Eventually) -> Iterator[ClusterLab]:
+    lab = ClusterLab(tmp_path / "hopper", [engine.backend], eventually)
+    yield lab
+    lab.close()
+
+
+def test_a_run_with_a_failing_branch_and_generated_tasks(engine: Engine, lab: ClusterLab) -> None:
+    before = len(engine.attempts())
+    more = '{"tasks":[{"id":"more.1","name":"more.1","command":"echo 1","deps":["plan"]}]}'
+    run = lab.start_run(
+        [
+            task("plan", f"printf '%s' '{more}' > plan.json", generates_source="plan.json"),
+            task("sim.a", 'echo "a $X"; echo "# A" > "$HOPPER_OUTPUT_DIR/summary.md"',
+                 deps=["plan"], env_vars={"X": HOSTILE}),
+            task("sim.b", "echo wrong >&2; exit 3", deps=["plan"]),
+            task("end", "true", deps=["sim.*"]),
+        ],
+        "cl",
+    )  # fmt: skip
+    lab.dispatch()
+    assert lab.states() == {
+        "plan": "completed",
+        "sim.a": "completed",
+        "sim.b": "failed",
+        "end": "dep_failed",
+        "more.1": "completed",
+    }
+    assert (lab.home(run, "sim.a") / "stdout.log").read_text() == f"a {HOSTILE}\n"
+    assert (lab.home(run, "sim.a") / "summary.md").read_text() == "# A\n"
+    assert (lab.home(run, "sim.b") / "stderr.log").read_text() == "wrong\n"
+    assert lab.tasks()["sim.b"]["exit_code"] == 3
+    assert len(engine.attempts()) - before == 4
+
+
+def test_a_refused_submission_tells_the_schedulers_own_words(
+    engine: Engine, lab: ClusterLab
+) -> None:
+    lab.start_run([task("lost", "true", partition="nosuchqueue")], "cl")
+    lab.dispatch()
+    seen = lab.tasks()["lost"]
+    assert seen["state"] == "failed"
+    assert "refused" in seen["reason"]
+    assert "nosuchqueue" in seen["reason"] or "queue" in seen["reason"].lower()
+
+
+def test_a_cancel_is_verified(engine: Engine, lab: ClusterLab) -> None:
+    lab.start_run([task("long", "sleep 600")], "cl")
+    with lab.dispatching():
+        lab.eventually(lambda: lab.states()["long"] == "running", within=60)
+        lab.hopper("cancel", lab.tasks()["long"]["id"])
+        lab.eventually(lambda: lab.states()["long"] == "cancelled", within=60)
+
+
+def test_a_controller_that_is_away_ends_nothing(engine: Engine, lab: ClusterLab) -> None:
+    release = "/tmp/hopper-release-" + lab.folder.parent.name
+    lab.start_run([task("patient", f"until [ -e '{release}' ]; do sleep 0.2; done")], "cl")
+    with lab.dispatching():
+        lab.eventually(lambda: lab.states()["patient"] == "running", within=60)
+        _stop(engine)
+        looked = _contacts(lab)
+        lab.eventually(lambda: _contacts(lab) > looked, within=60, what="a look meanwhile")
+        assert lab.states()["patient"] in {"running", "settling"}
+        _start_again(engine)
+        assert engine.rig.ssh(f"touch '{release}'").returncode == 0
+        lab.eventually(lambda: lab.states()["patient"] == "completed", within=60)
+
+
+def _contacts(lab: ClusterLab) -> str:
+    """The events so far of trouble with the cluster."""
+    return lab.hopper("events", "--limit", "0", "--json")
+
+
+def _stop(engine: Engine) -> None:
+    (engine.rig.stop_master if engine.kind == "gridengine" else engine.rig.stop_controller)()
+
+
+def _start_again(engine: Engine) -> None:
+    (engine.rig.start_master if engine.kind == "gridengine" else engine.rig.start_controller)()
+
+
+@pytest.mark.parametrize("after", [0.4, 0.9, 1.4])
+def test_a_killed_dispatcher_submits_each_task_once(
+    engine: Engine, lab: ClusterLab, after: float
+) -> None:
+    """Killed at some moment between the intents and the record of what was submitted."""
+    before = set(engine.attempts())
+    count = 6
+    lab.start_run([task(f"t{number}", "true") for number in range(count)], "cl")
+    with (lab.folder / "dispatch.out").open("ab") as output:
+        process = subprocess.Popen(
+            ["hopper", "dispatch"],
+            cwd=lab.folder, env=lab.environment, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    scripts = lab.folder / "state" / "db" / "scripts"
+    lab.eventually(scripts.exists, what="the intents")
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=after)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    lab.dispatch()
+    assert set(lab.states().values()) == {"completed"}
+    made = [name for name in engine.attempts() if name not in before]
+    assert len(made) == len(set(made)) == count
