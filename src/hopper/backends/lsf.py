@@ -95,7 +95,7 @@ class Lsf:
         shell = "/bin/bash -l" if self._settings.login_shell else "/bin/bash"
         lines = [
             "cd || exit 1",
-            "d=; case $(bsub -V 2>&1) in *[Oo]pen[Ll]ava*) d='/^#BSUB -rn/d;/^#BSUB -gpu/d';; esac",
+            "case $(bsub -V 2>&1) in *LSF*) d= ;; *) d='/^#BSUB -rn/d;/^#BSUB -gpu/d' ;; esac",
             "p=$(printf '%s.' \"$hopper_script\" | sed \"s/'/'\\\\\\\\''/g\")",
             "{ sed -n -e '/^[^#]/q' -e \"$d\" -e '/^#BSUB /p' \"$hopper_script\"",
             f'printf "exec {shell} \'%s\'\\\\n" "${{p%.}}"; }} | bsub',

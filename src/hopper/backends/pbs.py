@@ -42,7 +42,7 @@ _TROUBLE = re.compile(
 )
 _MISTAKE = re.compile(r"^(?:qsub: |Unknown queue|Unauthorized)", re.MULTILINE)
 _UNKNOWN = re.compile(r"^qstat: Unknown Job Id (?:Error )?(\S+)", re.MULTILINE)
-_MARK = re.compile(r"^=hopper-(json|text) (\d{1,3})$", re.MULTILINE)
+_MARK = re.compile(r"^=hopper-(json|text|plain) (\d{1,3})$", re.MULTILINE)
 _UTC = "TZ=UTC0; export TZ"
 _NAMED = """awk -v a="$a" '/^Job Id: / {i=$3} $1=="Job_Name" && index($3, a)==1 {print i; exit}'"""
 
@@ -108,10 +108,14 @@ class Pbs:
     def lookup_command(self, attempt: str) -> str:
         """Return shell text that looks for the attempt in the names of the user's jobs."""
         lines = [
-            f'a={quote(attempt)}; u=$(id -un); x=-x; l=$(qselect -x -u "$u" 2>/dev/null) ||',
-            '{ x=; l=$(qselect -u "$u") || exit 1; }',
+            f"a={quote(attempt)}; u=$(id -un); x=-x; l=; q=",
+            'l=$(qselect -x -u "$u" 2>/dev/null) || { x=; l=$(qselect -u "$u" 2>/dev/null); } ||',
+            "{ q=$(qstat -x -f); c=$?; l=all; }",
             '[ -n "$l" ] || exit 0',
-            "q=$(printf '%s\\n' \"$l\" | xargs -n 200 qstat $x -f); c=$?",
+            # Torque takes -x for XML.
+            "case $l${q:+q} in all) [ $c = 0 ] || exit 1 ;;",
+            'allq) case $q in *"Job Id:"*) ;; *) q=$(qstat -f) || exit 1 ;; esac ;;',
+            "*) q=$(printf '%s\\n' \"$l\" | xargs -n 200 qstat $x -f); c=$? ;; esac",
             f"i=$(printf '%s\\n' \"$q\" | {_NAMED})",
             '[ -z "$i" ] || { printf \'%s\\n\' "$i"; exit 0; }',
             "exit $c",
@@ -124,14 +128,18 @@ class Pbs:
         queries = [
             Query(
                 name=portion_name("jobs", number),
-                shell=_asked(call("qstat -x -f -F json", ids), call("qstat -f", ids)),
+                shell=_asked(
+                    call("qstat -x -f -F json", ids),
+                    call("qstat -x -f", ids),
+                    call("qstat -f", ids),
+                ),
             )
             for number, ids in enumerate(portions(_known(jobs)))
             if ids
         ]
         if others:
-            everyone = _asked("qstat -f -F json", "qstat -f")
-            machines = _asked("pbsnodes -a -F json", "pbsnodes -a")
+            everyone = _asked("qstat -f -F json", "qstat -f", "qstat -f")
+            machines = _asked("pbsnodes -a -F json", "pbsnodes -a", "pbsnodes -a")
             queries += [
                 Query(name="others", shell=everyone),
                 Query(name="machines", shell=machines),
@@ -147,7 +155,7 @@ class Pbs:
         ]
         found = {native: job for part in parts for native, job in part.jobs.items()}
         seen = bool(parts) and not any(part.trouble for part in parts)
-        history = not any(part.text for part in parts)
+        history = all(part.history for part in parts)
         elsewhere, info, trouble = _elsewhere(answers, [i for portion in asked for i in portion])
         return BatchReading(
             jobs=tuple({**elsewhere, **found}.values()),
@@ -172,16 +180,21 @@ def _known(jobs: Iterable[Followed]) -> list[str]:
     return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
 
 
-def _asked(modern: str, plain: str) -> str:
-    """Ask for JSON; where that or the history is unknown, for text."""
+def _asked(modern: str, text: str, plain: str) -> str:
+    """Ask for JSON; where that is unknown, for text; without a history, or of Torque, for less."""
     lines = [
         _UTC,
         f"{{ e=$({modern} 2>&1 >&3 3>&-); c=$?; }} 3>&1",
         "printf '%s\\n' \"$e\" >&2",
         "printf '\\n=hopper-json %s\\n' $c",
-        'case $c$e in 0*) ;; *sage:*|*"nvalid option"*|*"llegal option"*|*istory*)',
+        "case $c$e in 0*) exit ;; *istory*) ;;",
+        f'*sage:*|*"nvalid option"*|*"llegal option"*) t=$({text}); c=$?',
+        # Torque takes -x for XML.
+        "case $t in '<'*) ;; *)",
+        "printf '%s\\n=hopper-text %s\\n' \"$t\" $c; exit ;; esac ;;",
+        "*) exit ;; esac",
         plain,
-        "printf '\\n=hopper-text %s\\n' $? ;; esac",
+        "printf '\\n=hopper-plain %s\\n' $?",
     ]
     return joined(lines)
 
@@ -192,28 +205,29 @@ class _Part:
 
     jobs: Mapping[str, NativeSighting] = field(default_factory=dict)
     trouble: str = ""
-    text: bool = False
-    """It was told in text, and so without a history."""
+    history: bool = True
+    """Jobs that have ended are told of."""
 
 
 def _things(said: Said, what: str) -> tuple[dict[str, reading.Fields] | None, int, bool]:
-    """Return the things of an answer, the command's code, and whether they were told in text."""
+    """Return the things of an answer, the command's code, and whether it has a history."""
     marks = list(_MARK.finditer(said.stdout))
     if not marks:
-        return None, -1, False
+        return None, -1, True
     last = marks[-1]
-    if last[1] == "text":
-        start = marks[-2].end() if len(marks) > 1 else 0
-        return reading.from_text(said.stdout[start : last.start()]), int(last[2]), True
-    return reading.from_json(said.stdout[: last.start()], what), int(last[2]), False
+    if last[1] == "json":
+        return reading.from_json(said.stdout[: last.start()], what), int(last[2]), True
+    start = marks[-2].end() if len(marks) > 1 else 0
+    things = reading.from_text(said.stdout[start : last.start()])
+    return things, int(last[2]), last[1] == "text"
 
 
 def _part(said: Said | None, ids: Sequence[str]) -> _Part:
     if said is None:
         return _Part(trouble="qstat was not asked")
-    things, code, text = _things(said, "Jobs")
+    things, code, history = _things(said, "Jobs")
     if things is None:
-        return _Part(trouble=complaint(said, "qstat"), text=text)
+        return _Part(trouble=complaint(said, "qstat"), history=history)
     jobs = reading.read_jobs(things, ids)
     unknown = {reading.number_of(native) for native in _UNKNOWN.findall(said.stderr)}
     missing = [i for i in ids if i not in jobs and reading.number_of(i) not in unknown]
@@ -221,7 +235,7 @@ def _part(said: Said | None, ids: Sequence[str]) -> _Part:
     if missing:
         what = f"qstat said nothing of {missing[0]}" if code == 0 else complaint(said, "qstat")
         trouble = one_line(what)
-    return _Part(jobs=jobs, trouble=trouble, text=text)
+    return _Part(jobs=jobs, trouble=trouble, history=history)
 
 
 def _elsewhere(

@@ -29,6 +29,7 @@ _LIVE = frozenset("RESUB")
 _OVER = frozenset("FXC")
 _BY_SIGNAL = 256
 _TERMINATED = 271
+_DELETED = "91"
 _LIMITS = {-24: Cause.FAILED, -25: Cause.FAILED, -26: Cause.OOM, -27: Cause.OOM}
 _LIMITS |= {-28: Cause.TIMEOUT, -29: Cause.TIMEOUT}
 _EXCEEDED = re.compile(r"exceeded (?:resource |limit )?(\w+)|(\w+) \S+ exceeded limit")
@@ -161,9 +162,9 @@ def _shell_code(code: int | None) -> int | None:
 def _why(fields: Fields, code: int | None) -> tuple[Cause | None, str]:
     """Return why a job that has ended did not complete; no words where its comment has them."""
     if code is None:
-        return Cause.FAILED, (
-            f"it ended without having run (substate {one_line(fields.get('substate', '?'))})"
-        )
+        substate = one_line(fields.get("substate", "?"))
+        cause = Cause.CANCELLED if substate == _DELETED else Cause.FAILED
+        return cause, f"it ended without having run (substate {substate})"
     if code == 0:
         return None, ""
     if code in _LIMITS:

@@ -253,7 +253,7 @@ HEAD = ["#!/bin/bash", '#BSUB -J a"b', "#BSUB -rn", "#BSUB -gpu num=1", "# x", "
 
 @pytest.mark.parametrize("openlava", [True, False])
 def test_a_script_cannot_add_options(programs: Programs, tmp_path: Path, *, openlava: bool) -> None:
-    version = "OpenLava 4.0" if openlava else "IBM Spectrum LSF 10.1"
+    version = "OpenLava 4.0" if openlava else "IBM Spectrum LSF Standard 10.1.0.0"
     programs.put("bsub", f"[ \"$1\" = -V ] && echo '{version}' >&2 && exit; cat >$here/in; pwd")
     script = tmp_path / "it's $(a) b.sh"
     script.write_text("\n".join([*HEAD, "#BSUB -o /stolen", "exit 4"]))

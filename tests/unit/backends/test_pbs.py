@@ -179,7 +179,7 @@ def test_json_that_a_job_has_broken_is_read_by_its_lines() -> None:
 
 
 def test_text_says_the_same_as_json() -> None:
-    text = PBS.read({"jobs": answer("40-qstat-f-text-running", "text")}, followed("9.pbs1"))
+    text = PBS.read({"jobs": answer("40-qstat-f-text-running", "plain")}, followed("9.pbs1"))
     assert text.queue_seen
     assert not text.accounting, "without a history there is nothing to wait for"
     one, other = by_id(text)["9.pbs1"], job("38-qstat-f-json-running", "9.pbs1")
@@ -194,7 +194,7 @@ def test_text_says_the_same_as_json() -> None:
 def test_torque() -> None:
     said = Said(
         code=0,
-        stdout=f"\n=hopper-json 2\n{TORQUE}\n=hopper-text 153\n",
+        stdout=f"\n=hopper-json 2\n{TORQUE}\n=hopper-plain 153\n",
         stderr="usage: qstat\nqstat: Unknown Job Id Error 6.torque\n",
     )
     reading = PBS.read({"jobs": said}, followed("5.torque", "6.torque"))
@@ -243,13 +243,23 @@ def test_where_json_is_unknown_text_is_asked_for(programs: Programs) -> None:
     programs.put(
         "qstat",
         "case $* in *-F*) echo \"qstat: invalid option -- 'F'\" >&2; exit 2;; esac\n"
-        'echo "$*" >>$here/asked; cat $here/text',
+        'echo "$*" >>$here/asked; case $* in *-x*) echo "<Data/>";; *) cat $here/text;; esac',
     )
     jobs = followed("5.torque")
     (query,) = PBS.queries(jobs, now=NOW, others=False)
     reading = PBS.read({query.name: programs.sh(query.shell)}, jobs)
-    assert programs.kept("asked") == "-f 5.torque\n"
+    assert programs.kept("asked") == "-x -f 5.torque\n-f 5.torque\n"
     assert by_id(reading)["5.torque"].cause is Cause.TIMEOUT
+    assert not reading.accounting
+    programs.put("qstat", "case $* in *-F*) echo usage: >&2; exit 2;; esac; cat $here/text")
+    older = PBS.read({query.name: programs.sh(query.shell)}, jobs)
+    assert (older.queue_seen, older.accounting) == (True, True), "a PBS with a history, no JSON"
+    programs.put(
+        "qstat",
+        "case $* in *-x*) echo 'qstat: no job history is kept' >&2; exit 9;; esac; cat $here/text",
+    )
+    without = PBS.read({query.name: programs.sh(query.shell)}, jobs)
+    assert (without.queue_seen, without.accounting) == (True, False)
 
 
 def test_the_lookup(programs: Programs) -> None:
@@ -270,6 +280,13 @@ def test_the_lookup(programs: Programs) -> None:
     assert programs.sh(lookup) == Said(code=0, stdout="", stderr="")
     programs.put("qselect", "exit 255")
     assert programs.sh(lookup).code != 0
+    programs.keep("text", TORQUE)
+    programs.put("qstat", "case $* in *-x*) echo '<Data/>';; *) cat $here/text;; esac")
+    assert PBS.native_id(programs.sh(lookup)) == "5.torque"
+    programs.put("qstat", "cat $here/text")
+    assert PBS.native_id(programs.sh(lookup)) == "5.torque"
+    programs.put("qstat", ":")
+    assert programs.sh(lookup) == Said(code=0, stdout="", stderr="")
 
 
 NO_JOB = {"03-qsub-nojobscript"}
