@@ -6,27 +6,24 @@ Of a long log only the end comes home, so offsets there are counted from the log
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hopper import bootstrap
+from hopper.cli.log_asking import CHUNK, FarEnd, NoContact, far_end
 from hopper.cli.log_text import last_lines
 from hopper.cli.whereabouts import log_at_home
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError, UsageError
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
-from hopper.model.orders import LogPart, Order, ReadLog
+from hopper.model.orders import LogPart
 
 if TYPE_CHECKING:
     from hopper.store.state import StateStore
 
-CHUNK = 1 << 20
-"""Bytes that are asked for at a time."""
 TAIL_GUESS = 1 << 16
 """Bytes in which the last lines are looked for at first."""
 LOOK_EVERY = 0.5
@@ -45,6 +42,8 @@ class Wanted:
     """Only so many lines or bytes from the end."""
     in_bytes: bool = False
     follow: bool = False
+    errors: bool = False
+    """The standard error of a run's task, which has it apart."""
 
 
 class LogReading:
@@ -66,7 +65,7 @@ class LogReading:
         self._wanted = wanted
         self._write = write
         self._say = say
-        self._visitor: bootstrap.Visitor | None = None
+        self._far: FarEnd | None = None
         self._offset: int | None = None
         """The next byte of the log; None until the first are known."""
         self._lost = ""
@@ -94,9 +93,9 @@ class LogReading:
             number, self._offset = attempt.number + 1, 0
 
     def close(self) -> None:
-        """Let go of the worker."""
-        if self._visitor is not None:
-            self._visitor.close()
+        """Let go of the worker or backend."""
+        if self._far is not None:
+            self._far.close()
 
     def _job(self) -> Job:
         self._store.refresh()
@@ -108,6 +107,8 @@ class LogReading:
     def _attempt(self, job: Job, number: int | None) -> Attempt | None:
         if job.origin is Origin.EXTERNAL:
             raise UsageError(f"{job.id} was launched by somebody else; hopper has no log of it")
+        if self._wanted.errors and job.task is None:
+            raise UsageError(f"{job.id} has its standard error in its log", way_out="no --error")
         if number is None:
             return job.attempt
         found = next((a for a in job.attempts if a.number == number), None)
@@ -121,7 +122,7 @@ class LogReading:
             current = self._job().find_attempt(attempt.id)
             if current is None:
                 return  # taken back: it never started
-            path = log_at_home(self._config, self._job(), current)
+            path = self._at_home(current)
             if current.open and path is not None and self._wanted.follow:
                 self._pause(LOOK_EVERY)  # its outcome is being written down
                 continue
@@ -146,6 +147,13 @@ class LogReading:
 
     # --- at home
 
+    def _at_home(self, attempt: Attempt) -> Path | None:
+        job = self._job()
+        return log_at_home(self._config, job, attempt, errors=self._wanted.errors)
+
+    def _size(self, attempt: Attempt) -> int:
+        return attempt.error_bytes if self._wanted.errors else attempt.log_bytes
+
     def _from_home(self, attempt: Attempt, path: Path | None) -> None:
         if path is None:
             if self._offset is None:
@@ -154,11 +162,11 @@ class LogReading:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             # What is at home is the end of it.
-            base = max(0, attempt.log_bytes - size)
+            base = max(0, self._size(attempt) - size)
             if self._offset is None:
                 start = self._tail_at_home(path, size)
                 if start == 0 and base:
-                    self._say(f"only the last {size} of {attempt.log_bytes} bytes came home")
+                    self._say(f"only the last {size} of {self._size(attempt)} bytes came home")
             else:
                 start = max(0, self._offset - base)
             file.seek(start)
@@ -223,30 +231,19 @@ class LogReading:
         return LogPart(attempt=part.attempt, size=part.size, offset=part.size, text="")
 
     def _ask(self, attempt: Attempt, offset: int) -> LogPart | None:
-        if self._visitor is None:
-            self._visitor = bootstrap.Visitor(self._config)
-        worker = self._visitor.roster.workers().get(attempt.worker)
-        if worker is None:
-            raise HopperError(f"{attempt.worker} is not in the inventory any more")
-        order = Order(
-            id=secrets.token_hex(6),
-            host=worker.name,
-            inbox=worker.inbox,
-            outbox=worker.outbox,
-            log=ReadLog(attempt=attempt.id, offset=offset, limit=CHUNK),
-            deadline=self._config.dispatch.order_timeout.total_seconds(),
-        )
-        report = self._visitor.carry_out([order]).get(worker.name)
-        error = "it did not answer in time" if report is None else report.error
-        if error:
+        if self._far is None:
+            self._far = far_end(self._config, self._job())
+        try:
+            part = self._far.part(self._job(), attempt, offset, errors=self._wanted.errors)
+        except NoContact as error:
             if not self._wanted.follow:
-                raise HopperError(f"no contact with {worker.name}: {error}")
-            if error != self._lost:
-                self._lost = error
-                self._say(f"no contact with {worker.name}: {error}; trying on")
+                raise
+            if str(error) != self._lost:
+                self._lost = str(error)
+                self._say(f"{error.what}; trying on")
             return None
         self._lost = ""
-        return report.log if report is not None else None
+        return part
 
     def _pause(self, seconds: float) -> None:
         """Wait, no longer than until the dispatcher has written something."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from hopper.cli.choosing import job_argument, one_job
 from hopper.cli.common import config_of, examples, printable
 from hopper.cli.log_reading import LogReading, Wanted
 from hopper.cli.log_text import TerminalText
+
+if TYPE_CHECKING:
+    from hopper.config.model import HopperConfig
 
 
 @click.command(
@@ -28,6 +32,7 @@ from hopper.cli.log_text import TerminalText
 )
 @click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
 @click.option("--bytes", "in_bytes", is_flag=True, help="With --tail: N is bytes.")
+@click.option("--error", is_flag=True, help="Of a run's task: its standard error.")
 @click.option("--raw", is_flag=True, help="Let a terminal have control sequences as they come.")
 @click.pass_context
 def command(
@@ -38,19 +43,27 @@ def command(
     attempt: int | None,
     tail: int | None,
     in_bytes: bool,
+    error: bool,
     raw: bool,
 ) -> None:
     """Print what a job has printed: standard output and error of its script.
 
-    Of a job that runs, it is read from the worker; in a pipe, byte for byte.
+    Of a job that runs, it is read from the worker or backend; in a pipe, byte for byte. A task
+    of a run has its standard error apart.
     """
     if in_bytes and tail is None:
         raise click.UsageError("--bytes goes with --tail")
     config = config_of(ctx)
     with bootstrap.read_state(config) as store:
         job = one_job(store, reference)
-        wanted = Wanted(attempt=attempt, tail=tail, in_bytes=in_bytes, follow=follow)
-        reading = LogReading(config, store, job.id, wanted, write=_writer(raw), say=_say)
+    wanted = Wanted(attempt=attempt, tail=tail, in_bytes=in_bytes, follow=follow, errors=error)
+    print_log(config, job.id, wanted, raw=raw)
+
+
+def print_log(config: HopperConfig, job_id: str, wanted: Wanted, *, raw: bool) -> None:
+    """Print the log of a job as far as it is wanted."""
+    with bootstrap.read_state(config) as store:
+        reading = LogReading(config, store, job_id, wanted, write=_writer(raw), say=_say)
         try:
             reading.run()
         finally:

@@ -15,7 +15,8 @@ from hopper.errors import HopperError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "import", "demo", "doctor", "config"),
-    "Dispatch": ("dispatch", "service", "workers", "scan"),
+    "Dispatch": ("dispatch", "service", "workers", "scan", "backend"),
+    "Runs": ("workflow", "source", "run"),
     "Jobs": ("submit", "status", "jobs", "show", "explain", "logs", "results", "wait", "events"),
     "Change": ("cancel", "requeue", "hold", "release", "priority", "shell"),
     "State": ("db",),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
 from hopper.config.model import HopperConfig
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
+from hopper.model.places import task_folder
 
 
 def result_paths(config: HopperConfig, job: Job) -> list[Path]:
@@ -18,12 +20,33 @@ def result_paths(config: HopperConfig, job: Job) -> list[Path]:
     return []
 
 
-def log_at_home(config: HopperConfig, job: Job, attempt: Attempt) -> Path | None:
-    """Return an attempt's log once it has come home."""
+def log_at_home(
+    config: HopperConfig, job: Job, attempt: Attempt, *, errors: bool = False
+) -> Path | None:
+    """Return an attempt's log once it has come home; ``errors``: that of a task's errors."""
     from hopper.home.at_home import log_path
 
-    path = log_path(config, job.id, attempt.id)
-    return path if path.is_file() else None
+    if job.task is not None:
+        path = _task_log(config, job, attempt, "errors" if errors else "log")
+    else:
+        path = log_path(config, job.id, attempt.id)
+    return path if path is not None and path.is_file() else None
+
+
+def _task_log(config: HopperConfig, job: Job, attempt: Attempt, kind: str) -> Path | None:
+    """Return where a log of a task's attempt lies: the newest in its folder, others aside."""
+    from hopper.home.task_results import LOG_NAMES, OWNER
+
+    folder = task_folder(config.paths.inbox, job)
+    aside = sorted(folder.parent.glob(f"{glob.escape(folder.name)}.try*"))
+    for place in (folder, *aside):
+        try:
+            owner = (place / OWNER).read_text("utf-8").strip()
+        except OSError:
+            continue
+        if owner == attempt.id:
+            return place / LOG_NAMES[kind]
+    return None
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -1,0 +1,220 @@
+"""``hopper backend check``, ``jobs`` and ``info``: what login nodes say now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+from rich.text import Text
+
+from hopper.cli.common import (
+    config_of,
+    console,
+    examples,
+    json_option,
+    print_json,
+    printable,
+    size_text,
+    table,
+)
+from hopper.cli.documents import Json
+from hopper.cli.workflow_choosing import backend_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hopper.backend_looks import BackendCheck, Elsewhere, Machines
+    from hopper.config.model import HopperConfig
+
+
+@click.command(
+    "check", epilog=examples("hopper backend check", "hopper backend check hpc-cluster --json")
+)
+@click.argument("names", nargs=-1, metavar="[BACKEND]...")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
+    """Log in to backends and see whether they can take jobs; changes nothing but its own folder.
+
+    Looked at: the login, the batch system's commands, the work folder, the clock, the
+    accounting. Exit code 1 when one cannot take jobs. JSON: a list with backend, ok, error,
+    missing, advice, free_bytes, clock_skew_seconds, accounting.
+    """
+    from hopper.asking import Asking, find_backend
+    from hopper.backend_looks import check as look
+    from hopper.cli.progress import busy
+
+    config = config_of(ctx)
+    chosen = [find_backend(config, name) for name in names or _all(config)]
+    found = []
+    with Asking(config) as asking:
+        for backend in chosen:
+            with busy(f"looking at {backend.name}"):
+                found.append(look(config, backend, asking))
+    if as_json:
+        print_json([_check_document(one) for one in found])
+    else:
+        _show_checks(found)
+    ctx.exit(int(not all(one.ok for one in found)))
+
+
+def _all(config: HopperConfig) -> list[str]:
+    from hopper.bootstrap import systems
+
+    return list(systems(config).targets())
+
+
+def _show_checks(found: Sequence[BackendCheck]) -> None:
+    from hopper.cli.doctor import MARKS
+    from hopper.doctor import Verdict
+
+    rows = []
+    for one in found:
+        verdict = Verdict.BAD if not one.ok else Verdict.WARNING if one.advice else Verdict.GOOD
+        skew = "-" if one.clock_skew is None else f"{one.clock_skew:+.1f} s"
+        said = [one.error, *(f"missing: {item}" for item in one.missing), *one.advice]
+        text = "; ".join(part for part in said if part) or "ready"
+        mark: str | Text = MARKS[verdict]
+        rows.append((one.backend, mark, size_text(one.free_bytes), skew, text))
+    table(("BACKEND", "", ">FREE", ">CLOCK", "FOUND"), rows, empty="no backends")
+
+
+def _check_document(one: BackendCheck) -> Json:
+    return {
+        "backend": one.backend,
+        "ok": one.ok,
+        "error": one.error or None,
+        "missing": list(one.missing),
+        "advice": list(one.advice),
+        "free_bytes": one.free_bytes,
+        "clock_skew_seconds": one.clock_skew,
+        "accounting": one.accounting,
+    }
+
+
+@click.command(
+    "jobs", epilog=examples("hopper backend jobs hpc-cluster", "hopper backend jobs here --json")
+)
+@backend_argument
+@click.option("--all", "everybody", is_flag=True, help="Those of everybody.")
+@json_option
+@click.pass_context
+def jobs(ctx: click.Context, *, name: str, everybody: bool, as_json: bool) -> None:
+    """List the jobs that a cluster has now, from elsewhere too, of the config's 'users'.
+
+    JSON: a list with native_id, name, user, state (the cluster's word), phase, reason,
+    partition, node, cpus, job (ours, or null).
+    """
+    from hopper.asking import Asking, find_backend
+    from hopper.backend_looks import elsewhere
+    from hopper.cli.progress import busy
+
+    config = config_of(ctx)
+    backend = find_backend(config, name)
+    with busy(f"asking {name}"), Asking(config) as asking:
+        found = elsewhere(config, backend, asking, everybody=everybody)
+    if as_json:
+        print_json([_job_document(one) for one in found])
+        return
+    table(
+        ("NATIVE ID", "NAME", "USER", "STATE", "PARTITION", "NODE", ">CPUS", "JOB", "REASON"),
+        [_job_row(one) for one in found],
+        empty=f"{name} has no such jobs",
+    )
+
+
+def _job_document(one: Elsewhere) -> Json:
+    seen = one.seen
+    return {
+        "native_id": seen.native_id,
+        "name": seen.name,
+        "user": seen.user,
+        "state": seen.word,
+        "phase": str(seen.phase),
+        "reason": seen.reason,
+        "partition": seen.partition,
+        "node": seen.node,
+        "cpus": seen.cpus,
+        "job": one.job or None,
+    }
+
+
+def _job_row(one: Elsewhere) -> tuple[str, ...]:
+    seen = one.seen
+    return (
+        seen.native_id,
+        seen.name or "-",
+        seen.user or "-",
+        seen.word or str(seen.phase),
+        seen.partition or "-",
+        seen.node or "-",
+        str(seen.cpus) if seen.cpus is not None else "-",
+        one.job or "-",
+        seen.reason,
+    )
+
+
+@click.command(
+    "info", epilog=examples("hopper backend info hpc-cluster", "hopper backend info here --json")
+)
+@backend_argument
+@json_option
+@click.pass_context
+def info(ctx: click.Context, *, name: str, as_json: bool) -> None:
+    """Show a cluster's machines, what of them is free, and the disk use of its clone_dir.
+
+    JSON: backend, nodes, nodes_up, cpus, cpus_free, partitions, clone_dir, clone_bytes, clones,
+    free_bytes.
+    """
+    from hopper.asking import Asking, find_backend
+    from hopper.backend_looks import machines
+    from hopper.cli.progress import busy
+
+    config = config_of(ctx)
+    backend = find_backend(config, name)
+    with busy(f"asking {name}"), Asking(config) as asking:
+        found = machines(config, backend, asking)
+    if as_json:
+        print_json(_info_document(found))
+        return
+    out = console()
+    for label, text in _info_lines(found):
+        out.print(f"{label:<12}", end="", style="bold", markup=False)
+        out.print(printable(text), markup=False, soft_wrap=True)
+
+
+def _info_document(found: Machines) -> Json:
+    info = found.info
+    return {
+        "backend": found.backend,
+        "nodes": info.nodes if info is not None else None,
+        "nodes_up": info.nodes_up if info is not None else None,
+        "cpus": info.cpus if info is not None else None,
+        "cpus_free": info.cpus_free if info is not None else None,
+        "partitions": list(info.partitions) if info is not None else [],
+        "clone_dir": found.clone_dir,
+        "clone_bytes": found.clone_bytes,
+        "clones": found.clones,
+        "free_bytes": found.free_bytes,
+    }
+
+
+def _info_lines(found: Machines) -> list[tuple[str, str]]:
+    info = found.info
+    lines = [("backend", found.backend)]
+    if info is None:
+        lines.append(("machines", found.trouble or "it does not tell"))
+    else:
+        lines += [
+            ("nodes", f"{info.nodes_up} of {info.nodes} up"),
+            ("cpus", f"{info.cpus_free} of {info.cpus} free"),
+        ]
+        counts = Counter(info.partitions)
+        if counts:
+            lines.append(("partitions", ", ".join(counts)))
+    used = size_text(found.clone_bytes) if found.clone_bytes is not None else "not there"
+    count = f" in {found.clones} clones" if found.clones else ""
+    lines.append(("clone_dir", f"{found.clone_dir}: {used}{count}"))
+    lines.append(("free", f"{size_text(found.free_bytes)} where work_dir is"))
+    return lines

@@ -1,0 +1,152 @@
+"""``hopper run cancel``, ``rerun`` and ``delete``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from hopper import bootstrap
+from hopper.cli.common import config_of, examples, json_option, print_json, printable
+from hopper.cli.run_choosing import find_run, run_argument
+from hopper.errors import HopperError, UsageError
+from hopper.model.places import task_folder
+
+if TYPE_CHECKING:
+    from hopper.config.model import HopperConfig
+
+TOLD = 20
+"""Refusals that are told one by one."""
+
+
+@click.command(
+    "cancel",
+    epilog=examples("hopper run cancel pipeline-x19cyh", "hopper run cancel pipeline --wait"),
+)
+@run_argument
+@click.option("--wait", is_flag=True, help="Wait until all of its tasks have ended.")
+@json_option
+@click.pass_context
+def cancel(ctx: click.Context, *, reference: str, wait: bool, as_json: bool) -> None:
+    """End all tasks of a run that have not ended.
+
+    Those that wait are cancelled at once, those on the backend when their end was seen. JSON:
+    run, done (a word by job), refused (a line by job).
+    """
+    config = config_of(ctx)
+    run_id = _run_id(config, reference)
+    answer = bootstrap.command(config, {"do": "cancel_run", "run": run_id})
+    done = _tell(answer, as_json=as_json)
+    if not as_json:
+        words = list(done.values())
+        waiting = words.count("cancelling")
+        said = f"{run_id}: {len(words) - waiting} cancelled, {waiting} being cancelled"
+        click.echo(said if words else f"{run_id}: all of its tasks have ended")
+    if wait and done:
+        from hopper.cli.waiting import wait_for
+
+        wait_for(config, list(done))
+    ctx.exit(int(bool(answer.get("refused"))))
+
+
+@click.command(
+    "rerun",
+    epilog=examples(
+        "hopper run rerun --failed pipeline-x19cyh", "hopper run rerun pipeline --watch"
+    ),
+)
+@run_argument
+@click.option("--failed", is_flag=True, help="Only the tasks that did not complete.")
+@click.option("--watch", "-w", is_flag=True, help="Follow it until it has ended.")
+@json_option
+@click.pass_context
+def rerun(ctx: click.Context, *, reference: str, failed: bool, watch: bool, as_json: bool) -> None:
+    """Run the tasks of a run that have ended again, under the same id.
+
+    What earlier attempts left at home is moved aside, not overwritten. The tasks stay as they
+    were: to have a changed workflow, run it anew. JSON: run, done, refused.
+    """
+    if watch and as_json:
+        raise UsageError("--watch and --json do not go together")
+    config = config_of(ctx)
+    run_id = _run_id(config, reference, exactly=True)
+    answer = bootstrap.command(config, {"do": "rerun", "run": run_id, "failed": failed})
+    done = _tell(answer, as_json=as_json)
+    if not as_json:
+        count = "1 task" if len(done) == 1 else f"{len(done)} tasks"
+        click.echo(f"{run_id}: {count} wait again")
+    if watch:
+        from hopper.cli.run_watch import follow
+
+        ctx.exit(follow(config, run_id))
+    ctx.exit(int(bool(answer.get("refused"))))
+
+
+@click.command(
+    "delete",
+    epilog=examples(
+        "hopper run delete pipeline-x19cyh", "hopper run delete pipeline-x19cyh --results --yes"
+    ),
+)
+@run_argument
+@click.option("--results", is_flag=True, help="Also what came home of it.")
+@click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask first.")
+@json_option
+@click.pass_context
+def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_json: bool) -> None:
+    """Forget a run that has ended, and its tasks. Results stay, but for --results.
+
+    JSON: run, jobs, results (the folder that was removed, or null).
+    """
+    config = config_of(ctx)
+    run_id = _run_id(config, reference, exactly=True)
+    folder = _results(config, run_id) if results else None
+    if not sure:
+        _ask(run_id, str(folder) if folder is not None else "")
+    answer = bootstrap.command(config, {"do": "delete_run", "run": run_id})
+    if folder is not None:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise HopperError(f"{folder} cannot be removed: {error.strerror or error}") from error
+    if as_json:
+        print_json({**answer, "results": str(folder) if folder is not None else None})
+    else:
+        click.echo(f"{run_id}: deleted")
+
+
+def _run_id(config: HopperConfig, reference: str, *, exactly: bool = False) -> str:
+    with bootstrap.read_state(config) as store:
+        return find_run(store, reference, exactly=exactly).id
+
+
+def _results(config: HopperConfig, run_id: str) -> str | None:
+    """Return the folder of a run's results, as far as there is one."""
+    with bootstrap.read_state(config) as store:
+        for job in store.jobs.values():
+            if job.run == run_id:
+                folder = task_folder(config.paths.inbox, job).parent
+                return str(folder) if folder.is_dir() else None
+    return None
+
+
+def _ask(run_id: str, folder: str) -> None:
+    what = f"run {run_id}" + (f" and {folder}" if folder else "")
+    if not sys.stdin.isatty():
+        raise UsageError(f"this would delete {what}", way_out="say --yes if it shall")
+    click.confirm(f"delete {what}?", abort=True, err=True)
+
+
+def _tell(answer: Mapping[str, object], *, as_json: bool) -> Mapping[str, str]:
+    done = cast("Mapping[str, str]", answer.get("done", {}))
+    refused = cast("Mapping[str, str]", answer.get("refused", {}))
+    if as_json:
+        print_json({"run": answer.get("run"), "done": dict(done), "refused": dict(refused)})
+    for text in list(refused.values())[:TOLD]:
+        click.echo(printable(f"hopper: {text}"), err=True)
+    if len(refused) > TOLD:
+        click.echo(f"hopper: and {len(refused) - TOLD} more were refused", err=True)
+    return done

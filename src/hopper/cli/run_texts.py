@@ -1,0 +1,124 @@
+"""``hopper run logs`` and ``hopper run script``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hopper import bootstrap
+from hopper.cli.common import config_of, examples, printable
+from hopper.cli.log_reading import Wanted
+from hopper.cli.logs import print_log
+from hopper.cli.run_choosing import find_run, find_task, jobs_of, run_argument, task_argument
+from hopper.dispatch.run_views import task_id
+from hopper.errors import HopperError, UsageError
+
+if TYPE_CHECKING:
+    from hopper.config.model import HopperConfig
+    from hopper.model.job import Job
+    from hopper.model.run import Run
+
+
+@click.command(
+    "logs",
+    epilog=examples(
+        "hopper run logs pipeline fit.1",
+        "hopper run logs pipeline-x19cyh fit.1 --error --tail 20",
+        "hopper run logs -f pipeline fit.1",
+    ),
+)
+@run_argument
+@task_argument
+@click.option("--error", is_flag=True, help="Its standard error.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the task has ended.")
+@click.option(
+    "--attempt", type=click.IntRange(1), metavar="N", help="Of that attempt; else of the newest."
+)
+@click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
+@click.option("--raw", is_flag=True, help="Let a terminal have control sequences as they come.")
+@click.pass_context
+def logs(
+    ctx: click.Context,
+    *,
+    reference: str,
+    task: str,
+    error: bool,
+    follow: bool,
+    attempt: int | None,
+    tail: int | None,
+    raw: bool,
+) -> None:
+    """Print what a task has printed: from home once it has ended, else from the backend.
+
+    In a pipe, byte for byte.
+    """
+    config = config_of(ctx)
+    _, job = _task(config, reference, task)
+    wanted = Wanted(attempt=attempt, tail=tail, follow=follow, errors=error)
+    print_log(config, job.id, wanted, raw=raw)
+
+
+@click.command(
+    "script",
+    epilog=examples(
+        "hopper run script pipeline fit.1", "hopper run script pipeline-x19cyh fit.1 --attempt 1"
+    ),
+)
+@run_argument
+@task_argument
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="As of that attempt.")
+@click.option("--new", is_flag=True, help="As the next attempt's would be.")
+@click.pass_context
+def script(
+    ctx: click.Context, *, reference: str, task: str, attempt: int | None, new: bool
+) -> None:
+    """Print the exact script of a task: what was submitted, or else what would be.
+
+    Before a task was submitted, 'attempt000' stands in it for the id that its attempt will have.
+    """
+    if new and attempt is not None:
+        raise UsageError("--new and --attempt do not go together")
+    config = config_of(ctx)
+    run, job = _task(config, reference, task)
+    text = _submitted(config, job, attempt) if not new else None
+    if text is None:
+        text = _would_be(config, job, run)
+        if not new:
+            click.echo(printable(f"{task_id(job)} was not submitted yet"), err=True)
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def _task(config: HopperConfig, reference: str, task: str) -> tuple[Run, Job]:
+    with bootstrap.read_state(config) as store:
+        run = find_run(store, reference)
+        return run, find_task(jobs_of(store, run, config), task, run)
+
+
+def _submitted(config: HopperConfig, job: Job, number: int | None) -> str | None:
+    """Return the script that was submitted for an attempt; None where there was no attempt."""
+    from hopper.backends.systems import script_path
+
+    if number is None and not job.attempts:
+        return None
+    wanted = number or job.attempts[-1].number
+    attempt = next((item for item in job.attempts if item.number == wanted), None)
+    if attempt is None:
+        raise UsageError(f"{task_id(job)} has no attempt {number}")
+    path = script_path(config.paths.db / bootstrap.SCRIPTS, attempt.id)
+    try:
+        return path.read_text("utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        raise HopperError(
+            f"the script of attempt {attempt.number} was not kept", way_out="see it with --new"
+        ) from None
+    except OSError as error:
+        raise HopperError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _would_be(config: HopperConfig, job: Job, run: Run) -> str:
+    from hopper.cli.workflow_documents import preview_attempt
+
+    return bootstrap.systems(config).script(job, preview_attempt(job), run)

@@ -1,0 +1,101 @@
+"""Which workflow a command is about, and its tasks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from hopper.config.load import load
+from hopper.errors import HopperError
+
+if TYPE_CHECKING:
+    from hopper.config.model import HopperConfig
+    from hopper.dispatch.run_acts import NewRun
+    from hopper.model.run import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer workflows and the files of sources; nothing where the config cannot be read."""
+    del param
+    from hopper.sources import remembered
+
+    try:
+        config = load(ctx.find_root().params.get("config_file"))
+    except (HopperError, OSError):
+        return []
+    names = [workflow.name for workflow in config.workflows]
+    names += [f"{name}:{file}" for name, seen in remembered(config).items() for file in seen.files]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def workflow_argument(command: F) -> F:
+    """Add the argument WORKFLOW."""
+    return click.argument("reference", metavar="WORKFLOW", shell_complete=_names)(command)
+
+
+def _backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    del param
+    try:
+        config = load(ctx.find_root().params.get("config_file"))
+    except (HopperError, OSError):
+        return []
+    names = [backend.name for backend in config.backends]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def backend_option(command: F) -> F:
+    """Add ``--backend``."""
+    return click.option(
+        "--backend",
+        metavar="NAME",
+        shell_complete=_backends,
+        help="For a file at home: where its tasks run; may be left out when there is but one.",
+    )(command)
+
+
+def backend_argument(command: F) -> F:
+    """Add the argument BACKEND."""
+    return click.argument("name", metavar="BACKEND", shell_complete=_backends)(command)
+
+
+def most_option(command: F) -> F:
+    """Add ``--max-concurrent``."""
+    return click.option(
+        "--max-concurrent",
+        "most",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Most of its tasks at a time, in place of what the workflow says.",
+    )(command)
+
+
+def planned(
+    config: HopperConfig, reference: str, backend: str | None, most: int | None = None
+) -> NewRun:
+    """Return the run that a workflow comes to now; on a terminal, says what it waits for."""
+    from hopper.asking import Asking
+    from hopper.cli.progress import busy
+    from hopper.generate import draft, find_recipe, plan
+
+    recipe = find_recipe(config, reference, backend)
+    with busy(f"getting the tasks of {recipe.name}"), Asking(config) as asking:
+        found = draft(recipe, asking)
+    return plan(config, found, now=datetime.now(UTC), most=most)
+
+
+def most_runs(config: HopperConfig) -> Mapping[str, list[Run]]:
+    """Return the runs that are remembered by workflow, the newest first."""
+    from hopper.bootstrap import read_state
+
+    found: defaultdict[str, list[Run]] = defaultdict(list)
+    with read_state(config) as store:
+        for run in sorted(store.runs.values(), key=lambda run: run.created_at, reverse=True):
+            found[run.workflow].append(run)
+    return found
