@@ -62,12 +62,13 @@ def _situation(config: HopperConfig, store: StateStore) -> Situation:
     except HopperError as refusal:
         error = str(refusal)
     return Situation(
-        book=Book(store.jobs.values(), store.workers.values(), store.settings),
+        book=Book(store.jobs.values(), store.workers.values(), store.settings, store.runs.values()),
         workers=workers,
         settings=bootstrap.policy_settings(config),
         now=datetime.now(UTC),
         dispatching=bootstrap.dispatching(config) is not None,
         inventory_error=error,
+        targets=bootstrap.systems(config).targets(),
     )
 
 

@@ -41,6 +41,8 @@ class Filter:
     worker: str | None
     name: str | None
     since: datetime | None
+    run: str | None = None
+    backend: str | None = None
 
     def __call__(self, job: Job) -> bool:
         """Return True for a job that is wanted."""
@@ -50,6 +52,8 @@ class Filter:
             and (self.worker is None or any(a.worker == self.worker for a in job.attempts))
             and (self.name is None or fnmatchcase(job.name, self.name))
             and (self.since is None or job.submitted_at >= self.since)
+            and self.run in {None, job.run}
+            and self.backend in {None, job.backend}
         )
 
 
@@ -69,6 +73,8 @@ class Filter:
 )
 @click.option("--tag", "tags", multiple=True, help="Only those that ask for this tag.")
 @click.option("--worker", help="Only those that are or were on this worker.")
+@click.option("--run", metavar="RUN", help="Only the tasks of this run, by its whole id.")
+@click.option("--backend", metavar="NAME", help="Only those for this backend.")
 @click.option("--name", metavar="GLOB", help="Only those whose name matches.")
 @click.option(
     "--since",
@@ -92,6 +98,8 @@ def command(
     states: tuple[str, ...],
     tags: tuple[str, ...],
     worker: str | None,
+    run: str | None,
+    backend: str | None,
     name: str | None,
     since: datetime | None,
     limit: int,
@@ -105,6 +113,8 @@ def command(
         worker=worker,
         name=name,
         since=since,
+        run=run,
+        backend=backend,
     )
     with bootstrap.read_state(config_of(ctx)) as store:
         everything: Iterable[Job] = store.jobs.values()
@@ -117,9 +127,11 @@ def command(
         if as_json:
             print_json([job_document(job, _record(job, records)) for job in shown])
             return
+        runs = any(job.backend for job in shown)
+        columns = ("RUN", "BACKEND") if runs else ("WORKER",)
         table(
-            ("JOB", "STATE", "WORKER", ">AGE", "REMARK"),
-            [_row(job, _record(job, records)) for job in shown],
+            ("JOB", "STATE", *columns, ">AGE", "REMARK"),
+            [_row(job, _record(job, records), runs=runs) for job in shown],
             empty="there are no such jobs",
         )
     if len(shown) < len(found) and console().is_terminal:
@@ -131,12 +143,14 @@ def _record(job: Job, records: Mapping[str, WorkerRecord]) -> WorkerRecord | Non
     return records.get(attempt.worker) if attempt is not None else None
 
 
-def _row(job: Job, record: WorkerRecord | None) -> tuple[str | Text, ...]:
+def _row(job: Job, record: WorkerRecord | None, *, runs: bool) -> tuple[str | Text, ...]:
     attempt = job.attempt
+    place = attempt.worker if attempt is not None else job.backend or "-"
     return (
         job.id,
         state_text(job),
-        attempt.worker if attempt is not None else "-",
+        *((job.run or "-",) if runs else ()),
+        place,
         ago(job.submitted_at).partition(" ")[0],
         remark(job, record),
     )
@@ -153,4 +167,7 @@ def remark(job: Job, record: WorkerRecord | None) -> str:
         parts.append("being cancelled")
     if job.reason:
         parts.append(job.reason)
+    attempt = job.open_attempt
+    if attempt is not None and attempt.waits_for and job.state is JobState.SUBMITTED:
+        parts.append(attempt.waits_for)
     return ", ".join(parts)

@@ -16,9 +16,6 @@ from hopper.model.orders import LogPart, Order, ReadLog
 if TYPE_CHECKING:
     from hopper.asking import Asking
 
-CHUNK = 1 << 20
-"""Bytes that are asked for at a time."""
-
 
 class NoContact(HopperError):
     """The worker or backend could not be asked now."""
@@ -34,13 +31,14 @@ class FarEnd(Protocol):
         """Let go of it."""
 
 
-def far_end(config: HopperConfig, job: Job) -> FarEnd:
-    """Return where a job runs."""
-    return _OnBackend(config) if job.backend else _OnWorker(config)
+def far_end(config: HopperConfig, job: Job, limit: int) -> FarEnd:
+    """Return where a job runs, to be asked for so many bytes at a time."""
+    return _OnBackend(config, limit) if job.backend else _OnWorker(config, limit)
 
 
 class _OnWorker:
-    def __init__(self, config: HopperConfig) -> None:
+    def __init__(self, config: HopperConfig, limit: int) -> None:
+        self._limit = limit
         self._config = config
         self._visitor = bootstrap.Visitor(config)
 
@@ -54,7 +52,7 @@ class _OnWorker:
             host=worker.name,
             inbox=worker.inbox,
             outbox=worker.outbox,
-            log=ReadLog(attempt=attempt.id, offset=offset, limit=CHUNK),
+            log=ReadLog(attempt=attempt.id, offset=offset, limit=self._limit),
             deadline=self._config.dispatch.order_timeout.total_seconds(),
         )
         report = self._visitor.carry_out([order]).get(worker.name)
@@ -68,7 +66,8 @@ class _OnWorker:
 
 
 class _OnBackend:
-    def __init__(self, config: HopperConfig) -> None:
+    def __init__(self, config: HopperConfig, limit: int) -> None:
+        self._limit = limit
         from hopper.asking import Asking
 
         self._config = config
@@ -84,7 +83,7 @@ class _OnBackend:
             file=_file(own, errors=errors),
             working_dir=task.working_dir if task is not None else "~",
             offset=offset,
-            limit=CHUNK,
+            limit=self._limit,
         )
         backend = find_backend(self._config, job.backend)
         report = self._asking.log(backend, log)

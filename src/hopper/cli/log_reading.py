@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hopper.cli.log_asking import CHUNK, FarEnd, NoContact, far_end
+from hopper.cli.log_asking import FarEnd, NoContact, far_end
 from hopper.cli.log_text import last_lines
 from hopper.cli.whereabouts import log_at_home
 from hopper.config.model import HopperConfig
@@ -24,6 +24,8 @@ from hopper.model.orders import LogPart
 if TYPE_CHECKING:
     from hopper.store.state import StateStore
 
+CHUNK = 1 << 20
+"""Bytes that are asked for at a time."""
 TAIL_GUESS = 1 << 16
 """Bytes in which the last lines are looked for at first."""
 LOOK_EVERY = 0.5
@@ -232,7 +234,7 @@ class LogReading:
 
     def _ask(self, attempt: Attempt, offset: int) -> LogPart | None:
         if self._far is None:
-            self._far = far_end(self._config, self._job())
+            self._far = far_end(self._config, self._job(), CHUNK)
         try:
             part = self._far.part(self._job(), attempt, offset, errors=self._wanted.errors)
         except NoContact as error:

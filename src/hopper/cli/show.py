@@ -24,6 +24,7 @@ from hopper.cli.common import (
 from hopper.cli.documents import iso
 from hopper.cli.jobs import remark
 from hopper.cli.times import local
+from hopper.cli.usage import usage_document, usage_lines
 from hopper.cli.whereabouts import log_at_home, result_paths
 from hopper.config.model import HopperConfig
 from hopper.model.attempt import Attempt
@@ -53,6 +54,7 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
         print_json(
             {
                 **to_json(job),
+                "usage": usage_document(job.attempt),
                 "no_contact_since": iso(record.no_contact_since) if record else None,
                 "result_paths": result_paths(config, job),
                 "logs": {key: path for key, path in logs.items() if path is not None},
@@ -74,6 +76,7 @@ def _lines(config: HopperConfig, job: Job, record: WorkerRecord | None) -> Lines
     yield "job", job.id
     yield "name", job.name
     yield "state", str(job.state)
+    yield from _task(job)
     if said := remark(job, record):
         yield "", said
     yield "submitted", _when(job.submitted_at)
@@ -89,6 +92,19 @@ def _lines(config: HopperConfig, job: Job, record: WorkerRecord | None) -> Lines
         yield from _attempt(config, job, attempt)
     for path in result_paths(config, job):
         yield "result", f"{path}{'' if path.exists() else ' (no longer there)'}"
+
+
+def _task(job: Job) -> Lines:
+    """Yield what a job of a run is to do, and where."""
+    task = job.task
+    if task is None:
+        return
+    if job.run:
+        yield "run", job.run
+    yield "task", task.id
+    yield "backend", job.backend
+    yield "folder", task.working_dir
+    yield "command", " ; ".join(task.command.strip().splitlines())
 
 
 def _wishes(job: Job) -> Lines:
@@ -110,7 +126,11 @@ def _wishes(job: Job) -> Lines:
 
 def _attempt(config: HopperConfig, job: Job, attempt: Attempt) -> Lines:
     yield "", ""
-    yield f"attempt {attempt.number}", f"{attempt.id} on {attempt.worker}, slot {attempt.slot}"
+    native = f" as {attempt.native_id}" if attempt.native_id else ""
+    place = native if job.backend else f", slot {attempt.slot}"
+    yield f"attempt {attempt.number}", f"{attempt.id} on {attempt.worker}{place}"
+    if job.backend:
+        yield from usage_lines(attempt)
     if attempt.started_at is not None:
         yield "  started", _when(attempt.started_at)
     if attempt.ended_at is not None:
@@ -124,12 +144,20 @@ def _attempt(config: HopperConfig, job: Job, attempt: Attempt) -> Lines:
         yield "  outcome", f"{outcome}{code}"
     if attempt.reason:
         yield "  reason", attempt.reason
+    yield from _left(config, job, attempt)
+
+
+def _left(config: HopperConfig, job: Job, attempt: Attempt) -> Lines:
+    """Yield where the logs of an attempt are, and what else is left of it."""
     path = log_at_home(config, job, attempt)
     if path is not None:
         yield "  log", f"{path}, {size_text(path.stat().st_size)}"
     elif attempt.log_bytes:
         yield "  log", f"{size_text(attempt.log_bytes)} on {attempt.worker}; 'hopper logs {job.id}'"
-    if attempt.keep_until is not None and attempt.remains == "kept":
+    errors = log_at_home(config, job, attempt, errors=True) if job.task is not None else None
+    if errors is not None:
+        yield "  errors", f"{errors}, {size_text(errors.stat().st_size)}"
+    if attempt.keep_until is not None and attempt.remains == "kept" and not job.backend:
         yield "  kept", f"its folder on {attempt.worker}, until {local(attempt.keep_until)}"
 
 

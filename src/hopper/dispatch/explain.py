@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.dependencies import Readiness, readiness
+from hopper.dispatch.explain_backends import away, queued, room
 from hopper.dispatch.overview import Standing, WorkerView, worker_views
 from hopper.dispatch.policy import fits, time_limit
 from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.spans import span_text
 from hopper.model.attempt import Attempt, Outcome, Remains
+from hopper.model.backend import BatchTarget
 from hopper.model.job import Job, Origin
 from hopper.model.resources import Requirements
 from hopper.model.states import JobState
@@ -45,6 +48,8 @@ class Situation:
     """A dispatcher runs."""
     inventory_error: str = ""
     """Why the inventory could not be read; ``workers`` is empty then."""
+    targets: Mapping[str, BatchTarget] = field(default_factory=dict)
+    """The batch systems of the config, by backend."""
 
 
 def explain(job: Job, situation: Situation) -> Explanation:
@@ -60,9 +65,9 @@ def explain(job: Job, situation: Situation) -> Explanation:
 
 
 def _pending(job: Job, situation: Situation) -> Explanation:
-    found = [*_own_reasons(job, situation), *_common_reasons(situation)]
+    found = [*_own_reasons(job, situation), *_common_reasons(job, situation)]
     position = None
-    if not job.held:
+    if not job.held and not job.backend:
         position = bisect_left(situation.book.pending, job.rank)
     waits_for_room = not found
     room, hints = _room_reasons(job, situation)
@@ -95,18 +100,18 @@ def _own_reasons(job: Job, situation: Situation) -> Iterator[tuple[str, str]]:
             state = before.state if before is not None else "gone"
             yield f"It comes after {other}, which is {state}.", f"hopper explain {other}"
     if job.not_before is not None and situation.now < job.not_before:
-        left = _span(job.not_before - situation.now)
+        left = span_text(job.not_before - situation.now)
         yield f"It is tried again in {left}, after a failed try.", ""
 
 
-def _common_reasons(situation: Situation) -> Iterator[tuple[str, str]]:
-    """Yield what keeps all jobs back."""
+def _common_reasons(job: Job, situation: Situation) -> Iterator[tuple[str, str]]:
+    """Yield what keeps all jobs back that are for workers, or all that are for backends."""
     book, limit = situation.book, situation.settings.max_concurrent
     if not situation.dispatching:
         yield "No dispatcher runs.", "hopper dispatch"
     if book.paused:
         yield "All launching is paused.", "hopper workers resume"
-    if limit is not None and book.placed_count >= limit:
+    if not job.backend and limit is not None and book.placed_count >= limit:
         yield (
             f"{book.placed_count} jobs are on workers, and dispatch.max_concurrent is {limit}.",
             "",
@@ -115,6 +120,8 @@ def _common_reasons(situation: Situation) -> Iterator[tuple[str, str]]:
 
 def _room_reasons(job: Job, situation: Situation) -> tuple[list[str], list[str]]:
     """Return why no worker takes the job, and what to do; nothing when one would."""
+    if job.backend:
+        return room(job, situation.book, situation.targets, situation.now)
     if situation.inventory_error:
         return [f"The inventory cannot be read: {situation.inventory_error}."], ["hopper doctor"]
     views = worker_views(situation.book, situation.workers, situation.now)
@@ -154,9 +161,9 @@ def _why_not(view: WorkerView, now: datetime) -> str:
     """Say why a worker that has what the job requires does not take it now."""
     detail = f" ({view.detail})" if view.detail else ""
     if view.standing is Standing.UNREACHABLE and view.since is not None:
-        return f"has not been reached for {_span(now - view.since)}{detail}"
+        return f"has not been reached for {span_text(now - view.since)}{detail}"
     if view.standing is Standing.QUARANTINED and view.until is not None:
-        return f"is in quarantine for another {_span(view.until - now)}{detail}"
+        return f"is in quarantine for another {span_text(view.until - now)}{detail}"
     if view.standing is Standing.NEVER_SEEN:
         return "has never been seen; it is looked at as soon as a dispatcher runs"
     if view.takes_jobs:
@@ -187,12 +194,13 @@ def _placed(job: Job, situation: Situation) -> Explanation:
     reasons = []
     advice = []
     if record.no_contact_since is not None:
-        span = _span(situation.now - record.no_contact_since)
+        span = span_text(situation.now - record.no_contact_since)
         reasons.append(
             f"There has been no contact with {attempt.worker} for {span}: {record.contact_error}."
         )
         reasons.append("Until it answers nothing is concluded; the job may go on there.")
-        advice += [f"hopper workers check {attempt.worker}", f"hopper requeue --abandon {job.id}"]
+        check = away(record) if job.backend else f"hopper workers check {attempt.worker}"
+        advice += [check, f"hopper requeue --abandon {job.id}"]
     elif not situation.dispatching:
         reasons.append("No dispatcher runs, so nothing is known since it stopped.")
         advice.append("hopper dispatch")
@@ -207,13 +215,15 @@ def _placed(job: Job, situation: Situation) -> Explanation:
 
 
 def _where(job: Job, attempt: Attempt, now: datetime) -> str:
+    if job.state is JobState.SUBMITTED and job.backend and attempt.native_id:
+        return queued(job, attempt, now)
     if job.state is JobState.SUBMITTED:
-        span = _span(now - attempt.intended_at)
+        span = span_text(now - attempt.intended_at)
         return f"{job.id} was given to {attempt.worker} {span} ago; its start is not confirmed yet."
     if job.state is JobState.RUNNING:
         whose = ", launched by somebody else" if job.origin is Origin.EXTERNAL else ""
         since = attempt.started_at or attempt.intended_at
-        return f"{job.id} runs on {attempt.worker} since {_span(now - since)}{whose}."
+        return f"{job.id} runs on {attempt.worker} since {span_text(now - since)}{whose}."
     if job.origin is Origin.EXTERNAL:
         return f"{job.id} has left the Inbox of {attempt.worker}; its results are awaited."
     how = f" ({attempt.reason})" if attempt.reason else ""
@@ -226,8 +236,8 @@ def _limit(job: Job, attempt: Attempt, situation: Situation) -> list[str]:
         return []
     left = attempt.started_at + limit - situation.now
     if left > timedelta():
-        return [f"Its time limit of {_span(limit)} ends it in {_span(left)}."]
-    return [f"Its time limit of {_span(limit)} is over; it is being ended."]
+        return [f"Its time limit of {span_text(limit)} ends it in {span_text(left)}."]
+    return [f"Its time limit of {span_text(limit)} is over; it is being ended."]
 
 
 # --- ended
@@ -272,9 +282,11 @@ def _failed(job: Job, situation: Situation) -> Explanation:
     if attempt.outcome is Outcome.ABANDONED:
         reasons.append(f"What may still run on {attempt.worker} is killed once it answers.")
     advice = [f"hopper logs {job.id}"]
-    if attempt.remains is Remains.KEPT:
+    if job.backend:
+        advice = [f"hopper logs --error {job.id}", *advice]
+    if attempt.remains is Remains.KEPT and not job.backend:
         left = attempt.keep_until - situation.now if attempt.keep_until else None
-        kept = f" for another {_span(left)}" if left is not None else ""
+        kept = f" for another {span_text(left)}" if left is not None else ""
         reasons.append(f"Its folder is kept on {attempt.worker}{kept}.")
         advice.append(f"hopper shell {job.id}")
     advice.append(f"hopper requeue {job.id}")
@@ -284,18 +296,3 @@ def _failed(job: Job, situation: Situation) -> Explanation:
         reasons=tuple(reasons),
         advice=tuple(advice),
     )
-
-
-def _span(span: timedelta) -> str:
-    """Return a duration in its two largest units."""
-    seconds = max(0, int(span.total_seconds()))
-    units = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
-    for number, (size, unit) in enumerate(units):
-        if seconds >= size:
-            rest = ""
-            if number + 1 < len(units):
-                small, small_unit = units[number + 1]
-                count = seconds % size // small
-                rest = f" {count}{small_unit}" if count else ""
-            return f"{seconds // size}{unit}{rest}"
-    return "0s"
