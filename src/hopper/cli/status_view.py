@@ -9,10 +9,15 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from hopper.cli.backend_tables import COLUMNS, backend_row
 from hopper.cli.common import STATE_STYLES, ago, grid, printable, size_text, state_text
 from hopper.cli.documents import Json
 from hopper.cli.jobs import remark
+from hopper.cli.run_progress import bar
+from hopper.cli.run_tables import run_row
+from hopper.dispatch.backend_views import BackendView
 from hopper.dispatch.overview import Overview, Standing, WorkerView
+from hopper.dispatch.run_views import RunView
 from hopper.model.job import Job
 from hopper.model.states import JobState
 
@@ -26,6 +31,10 @@ STANDING_STYLES = {
 """All others are red."""
 
 Row = tuple[str | Text, ...]
+RUN_COLUMNS = ("RUN", "STATE", "", ">DONE", ">FAILED", ">AGE", "WORKFLOW")
+RUNS = 10
+"""Runs that are shown at most, the newest."""
+BAR = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,9 @@ class Screen:
     view: Overview
     dispatcher: Json | None
     """pid, host and started of the dispatcher that runs."""
+    backends: tuple[BackendView, ...] = ()
+    runs: tuple[RunView, ...] = ()
+    """Those that have not ended, and those that have just now."""
     inventory_error: str = ""
     limit: int = 15
     """Rows of jobs at most."""
@@ -49,16 +61,26 @@ def renderable(screen: Screen) -> RenderableType:
     ]
     shown, left = _jobs(screen)
     if shown:
-        parts += ["", grid(("JOB", "STATE", "WORKER", ">FOR", "REMARK"), _job_rows(view, shown))]
+        parts += ["", grid(("JOB", "STATE", "ON", ">FOR", "REMARK"), _job_rows(screen, shown))]
     if left:
         parts.append(f"and {left} more; see 'hopper jobs'")
-    parts.append("")
+    if screen.inventory_error or view.workers:
+        parts.append("")
     if screen.inventory_error:
         parts.append(Text(printable(f"inventory: {screen.inventory_error}"), style="red"))
     if view.workers:
         columns = ("WORKER", "STATE", ">JOBS", ">SEEN", ">FREE", "REMARK")
         parts.append(grid(columns, [_worker_row(worker, view.at) for worker in view.workers]))
+    if screen.backends:
+        parts += ["", grid(COLUMNS, [backend_row(one, view.at) for one in screen.backends])]
+    if screen.runs:
+        parts += ["", grid(RUN_COLUMNS, [_run_row(run, view.at) for run in screen.runs[-RUNS:]])]
     return Group(*parts)
+
+
+def _run_row(run: RunView, now: datetime) -> Row:
+    run_id, state, workflow, backend, done, failed, age, _ = run_row(run, now)
+    return (run_id, state, bar(run.all, BAR), done, failed, age, f"{workflow} on {backend}")
 
 
 def plain_lines(screen: Screen) -> Iterator[str]:
@@ -72,12 +94,21 @@ def plain_lines(screen: Screen) -> Iterator[str]:
         if view.counts.get(state):
             yield _line("count", str(state), str(view.counts[state]))
     shown, _ = _jobs(screen)
-    for row in _job_rows(view, shown):
+    for row in _job_rows(screen, shown):
         yield _line("job", *row)
     if screen.inventory_error:
         yield _line("inventory", screen.inventory_error)
-    for worker in view.workers:
-        yield _line("worker", *_worker_row(worker, view.at))
+    yield from _place_lines(screen)
+
+
+def _place_lines(screen: Screen) -> Iterator[str]:
+    now = screen.view.at
+    for worker in screen.view.workers:
+        yield _line("worker", *_worker_row(worker, now))
+    for backend in screen.backends:
+        yield _line("backend", *backend_row(backend, now))
+    for run in screen.runs:
+        yield _line("run", *run_row(run, now))
 
 
 def _line(*cells: str | Text) -> str:
@@ -126,12 +157,16 @@ def _jobs(screen: Screen) -> tuple[list[Job], int]:
     return shown, count - len(shown)
 
 
-def _job_rows(view: Overview, jobs: list[Job]) -> list[Row]:
+def _job_rows(screen: Screen, jobs: list[Job]) -> list[Row]:
+    view = screen.view
+    places = {backend.name: backend.record for backend in screen.backends}
     records = {worker.name: worker.record for worker in view.workers}
     rows: list[Row] = []
     for job in jobs:
         attempt = job.open_attempt
         record = records.get(attempt.worker) if attempt is not None else None
+        if attempt is not None and job.backend:
+            record = places.get(attempt.worker)
         since = job.state_since or job.submitted_at
         if job.state is JobState.RUNNING and attempt is not None:
             since = attempt.started_at or since

@@ -76,9 +76,9 @@ class Overview:
     external: int
     """Open jobs that somebody else launched."""
     on_workers: tuple[Job, ...]
-    """Oldest first."""
+    """Oldest first; those on batch systems too."""
     pending: tuple[Job, ...]
-    """In the order in which they will start; the held ones last."""
+    """Those for workers in the order in which they will start; the held ones last."""
     workers: tuple[WorkerView, ...]
 
 
@@ -106,7 +106,12 @@ def worker_views(
     book: Book, workers: Mapping[str, Worker], now: datetime
 ) -> tuple[WorkerView, ...]:
     """Return how each worker stands: those of the inventory, then others that have jobs."""
-    names = [*workers, *sorted(name for name in book.placed if name not in workers)]
+    others = sorted(
+        name
+        for name, placed in book.placed.items()
+        if name not in workers and not all(job.backend for job in placed.values())
+    )
+    names = [*workers, *others]
     return tuple(_view(name, workers.get(name), book, now) for name in names)
 
 
