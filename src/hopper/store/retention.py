@@ -30,15 +30,17 @@ def ended_at(job: Job) -> datetime:
 def jobs_to_retire(jobs: Mapping[str, Job], now: datetime, keep: timedelta) -> list[Job]:
     """Return the jobs whose time in the live file is over.
 
-    Those stay that an unfinished job comes after, and, for a while, those that have left
-    something on a worker that is still to be cleaned away.
+    Those stay that an unfinished job comes after, those of a run of which some stay, and, for a
+    while, those that have left something on a worker that is still to be cleaned away.
     """
     needed = {other for job in jobs.values() if not job.state.terminal for other in job.spec.after}
-    return [
-        job
+    over = {
+        job.id: job
         for job in jobs.values()
         if job.state.terminal and job.id not in needed and now - ended_at(job) > _stay(job, keep)
-    ]
+    }
+    staying = {job.run for job in jobs.values() if job.run and job.id not in over}
+    return [job for job in over.values() if job.run not in staying]
 
 
 def _stay(job: Job, keep: timedelta) -> timedelta:

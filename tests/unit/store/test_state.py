@@ -125,6 +125,19 @@ def ended(job_id: str, when: datetime, remains: Remains = Remains.GONE) -> Job:
     return make_job(job_id, state=JobState.COMPLETED, ended=when, attempts=(attempt,))
 
 
+def test_the_jobs_of_a_run_leave_together(folder: Path) -> None:
+    old = T0
+    jobs = (
+        replace(ended("a-000000", old), run="r1"),
+        replace(ended("b-000000", NOW - timedelta(days=3)), run="r1"),
+        replace(ended("c-000000", old), run="r2"),
+    )
+    with StateStore.open(folder) as store:
+        store.commit(Changes(jobs=jobs))
+        assert store.maintain(NOW, keep=MONTH).retired == 1
+        assert set(store.jobs) == {"a-000000", "b-000000"}
+
+
 def test_old_jobs_leave_for_the_history_of_their_month(folder: Path) -> None:
     may, march = NOW - timedelta(days=3), T0
     jobs = (
