@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hopper.errors import TransportError
 from hopper.model.batch import Said, SideSighting, SubmitResult, Submitted
 from hopper.model.orders import LogPart
-from hopper.remote.reading import KIB, Offer, count, offer_of, seconds, whole
+from hopper.remote.reading import KIB, Offer, count, offer_of, whole
+from hopper.remote.reading import seconds as number_of
 
 Words = tuple[str, str, str, int, int, int]
 """Kind, name, word, code, and the sizes of what follows raw of its output and errors."""
+
+LATEST = 100_000_000_000
+"""Epoch seconds; no date is later."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -103,6 +108,14 @@ class _Pieces:
 
     def text(self, size: int) -> str:
         return self.take(size).decode("utf-8", "replace")
+
+
+def seconds(text: str) -> float | None:
+    """Return epoch seconds, None for nothing; ValueError for what is no time that dates know."""
+    time = number_of(text)
+    if time is not None and not (math.isfinite(time) and 0 <= time < LATEST):
+        raise ValueError(f"{text} is no time")
+    return time
 
 
 def _login(f: BatchFindings, epoch: str, free: str, work: str) -> None:

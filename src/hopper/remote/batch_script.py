@@ -12,8 +12,12 @@ from hopper.remote.script import add_file, source
 
 PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub"}
 """By the kind of backend, what must be on PATH there, else the login profile is read."""
+SOURCES = ("worker.sh", "transfer.sh", "batch_follow.sh", "batch_local.sh", "batch.sh")
+"""What stands in front of the calls."""
 UPLOADS = "uploads"
 """Folder in the tar that ``$hopper_uploads`` names on the host."""
+WHOLE = "whole"
+"""The last file in the tar: where it has come, all has."""
 
 
 def render(order: BatchOrder, mark: str) -> str:
@@ -22,7 +26,7 @@ def render(order: BatchOrder, mark: str) -> str:
     calls += [call("withdraw", [item.attempt, item.lookup]) for item in order.withdrawals]
     calls += [call("clean", [attempt]) for attempt in order.cleans]
     if order.submissions or order.uploads:
-        calls += ['receive "$work"', f'hopper_uploads="$arrived/{UPLOADS}"']
+        calls.append("receive_parts")
     calls += [
         call("submit", [item.attempt, item.command, item.lookup, item.time_limit])
         for item in order.submissions
@@ -34,13 +38,13 @@ def render(order: BatchOrder, mark: str) -> str:
         calls.append(
             call("read_log", [log.attempt, log.file, log.working_dir, log.offset, log.limit])
         )
-    return _prelude(order, mark) + "\n".join([*calls, "finish", ""])
+    return _prelude(order, mark) + "\n".join([*calls, "finish_batch", ""])
 
 
 def _prelude(order: BatchOrder, mark: str) -> str:
     return "\n".join(
         [
-            source("worker.sh") + source("transfer.sh") + source("batch.sh").rstrip(),
+            "".join(source(name) for name in SOURCES).rstrip(),
             assignment("hopper_work", order.work_dir),
             assignment("hopper_program", order.program),
             assignment("query_timeout", order.query_timeout),
@@ -86,4 +90,5 @@ def payload(order: BatchOrder) -> bytes:
                 add_file(tar, f"{item.attempt}/inputs/{name}", Path(path).read_bytes())
         for path, name in order.uploads:
             add_file(tar, f"{UPLOADS}/{name}", Path(path).read_bytes())
+        add_file(tar, WHOLE, b"")
     return buffer.getvalue()

@@ -1,18 +1,22 @@
 # shellcheck disable=SC2154,SC2034 # worker.sh, transfer.sh and the order set what is not set here
-# The acts of an order on a login node. Follows worker.sh and transfer.sh; the calls follow.
+# The acts of an order on a login node. Follows worker.sh, transfer.sh,
+# batch_follow.sh and batch_local.sh; the calls follow.
 # The order sets: hopper_work (the folder of the attempts' side folders), hopper_program (what
 # must be on PATH), query_timeout.
 
 # look: what the host is, with a place for the attempts' side folders.
 look() {
+    # Batch systems start from here the relative paths that they are given.
+    cd || :
     expand_home "$hopper_work"
     work=$expanded
     mkdir -p "$work" 2>/dev/null
     boot_id
     free_space "$work"
     emit login "$(date +%s)" "$free_kib" "$work"
-    scratch=$work/.scratch.$$
+    scratch=$work/.scratch.$$.$(date +%s)
     hearings=0
+    kept=
     if ! mkdir "$scratch" 2>/dev/null; then
         emit trouble '' "no folder can be made in $work"
         scratch=
@@ -21,12 +25,25 @@ look() {
     for old in "$work"/.scratch.*; do
         [ "$old" = "$scratch" ] || ! older_than_an_hour "$old" || rm -rf "$old"
     done
-    # Some clusters set their PATH in the profile, which a command over ssh does not read.
-    if [ -n "$hopper_program" ] && ! have "$hopper_program"; then
-        eval "$("${SHELL:-sh}" -lc 'exec sh -c "export -p"' 2>/dev/null </dev/null)"
-    fi
+    [ -z "$hopper_program" ] || have "$hopper_program" || read_profile
 }
 older_than_an_hour() { [ -n "$(find "$1" -prune -mmin +60 2>/dev/null)" ]; }
+
+# read_profile: some clusters set their PATH in the profile, which a command over ssh does not
+# read. What a profile prints is not ours to evaluate.
+read_profile() {
+    (as_user limited "${SHELL:-sh} -lc 'echo; echo =hopper; exec sh -c \"export -p; echo : =hopper\"'") \
+        >"$scratch/profile" 2>/dev/null </dev/null
+    [ "$(tail -n 1 "$scratch/profile" 2>/dev/null)" = ': =hopper' ] || return 0
+    unset LC_ALL
+    eval "$(sed '1,/^=hopper$/d' "$scratch/profile")"
+    hopper_locale=${LC_ALL-none}
+    LC_ALL=C
+    export LC_ALL
+}
+
+# leave FILE: make an empty file. (A redirection that fails ends some shells after a `:`.)
+leave() { printf '' >"$1"; } 2>/dev/null
 
 # limited SHELL: run shell text under the time limit; 124 when it was ended by it.
 limited() {
@@ -34,22 +51,30 @@ limited() {
     if have timeout; then
         timeout -k 5 "$query_timeout" sh -c "$1"
     else
-        sh -c "$1" &
-        limited_pid=$!
-        (
-            sleep "$query_timeout" &
-            limited_nap=$!
-            trap 'kill $limited_nap 2>/dev/null; exit 0' TERM
-            wait $limited_nap
-            kill "$limited_pid" 2>/dev/null
-        ) >/dev/null 2>&1 &
-        limited_watch=$!
-        wait "$limited_pid"
-        limited_code=$?
-        kill "$limited_watch" 2>/dev/null
-        [ "$limited_code" != 143 ] || limited_code=124
-        return "$limited_code"
+        limited_here "$1"
     fi
+    limited_code=$?
+    # Some timeouts tell the signal that they sent.
+    case $limited_code in 137 | 143) return 124 ;; esac
+    return "$limited_code"
+}
+limited_here() {
+    new_session sh -c "$1" &
+    limited_pid=$!
+    (
+        sleep "$query_timeout" &
+        limited_nap=$!
+        trap 'kill $limited_nap 2>/dev/null; exit 0' TERM
+        wait $limited_nap
+        kill -s TERM -- "-$limited_pid" || kill "$limited_pid"
+        sleep 5
+        kill -s KILL -- "-$limited_pid" || kill -s KILL "$limited_pid"
+    ) >/dev/null 2>&1 &
+    limited_watch=$!
+    wait "$limited_pid"
+    limited_code=$?
+    case $limited_code in 137 | 143) ;; *) kill "$limited_watch" 2>/dev/null ;; esac
+    return "$limited_code"
 }
 
 # tell KIND NAME WORD CODE FILE: announce what a command said, which is in FILE.out and FILE.err.
@@ -63,53 +88,94 @@ $5.err
 "
 }
 
-# hear KIND NAME SHELL: run a command of the batch system and tell what it said.
-hear() {
+# next_hearing: sets heard, for files that nothing else is written to.
+next_hearing() {
     hearings=$((hearings + 1))
-    (as_user limited "$3") >"$scratch/$hearings.out" 2>"$scratch/$hearings.err" </dev/null
-    tell "$1" "$2" '' "$?" "$scratch/$hearings"
+    heard=$scratch/$hearings
 }
 
+# say KIND NAME WORD CODE ERROR: tell words of our own.
+say() {
+    next_hearing
+    leave "$heard.out"
+    printf '%s' "$5" >"$heard.err"
+    tell "$1" "$2" "$3" "$4" "$heard"
+}
+
+# hear KIND NAME SHELL: run a command of the batch system and tell what it said.
+hear() {
+    next_hearing
+    (as_user limited "$3") >"$heard.out" 2>"$heard.err" </dev/null
+    hear_code=$?
+    if has_room; then
+        tell "$1" "$2" '' "$hear_code" "$heard"
+    else
+        say "$1" "$2" '' 74 "no room in $work for what was answered"
+    fi
+}
+
+# has_room: false while a full disk or quota drops what is written, which few commands notice.
+has_room() {
+    printf '%4096s' '' >"$scratch/room"
+    size_of "$scratch/room"
+    [ "$size" = 4096 ]
+} 2>/dev/null
+
 query() { hear answer "$1" "$2"; }
+
+# receive_parts: take the scripts, inputs and uploads; sets received to 1 if all have come.
+receive_parts() {
+    received=0
+    receive "$scratch" && [ -e "$arrived/whole" ] && received=1
+    hopper_uploads=$arrived/uploads
+}
 
 # submission ATTEMPT VERDICT: tell what was said when it was submitted.
 submission() {
     code=255
     [ -r "$side/submit.code" ] && read -r code <"$side/submit.code"
-    tell submission "$1" "$2" "$code" "$side/submit"
+    digits "$code"
+    code=${digits:-255}
+    if [ "$code" = 0 ]; then
+        tell submission "$1" "$2" 0 "$side/submit"
+        return 0
+    fi
+    # What did not end in order may go on to write.
+    next_hearing
+    cat "$side/submit.out" >"$heard.out" 2>/dev/null
+    cat "$side/submit.err" >"$heard.err" 2>/dev/null
+    tell submission "$1" "$2" "$code" "$heard"
 }
 
 # known_before ATTEMPT LOOKUP: whether an earlier try to submit got through; sets verdict.
 known_before() {
-    if [ -r "$side/started" ]; then
-        read -r _ native _ <"$side/started"
-        printf '%s\n' "$native" >"$side/submit.out"
-        : >"$side/submit.err"
-        printf '0\n' >"$side/submit.code"
-        verdict=found
-        return 0
-    fi
-    (as_user limited "$2") >"$side/lookup.out" 2>"$side/lookup.err" </dev/null
-    code=$?
-    if [ "$code" != 0 ]; then
-        mv -f "$side/lookup.out" "$side/submit.out"
-        mv -f "$side/lookup.err" "$side/submit.err"
-        printf '%s\n' "$code" >"$side/submit.code"
-        verdict=underway
-        return 0
-    fi
-    [ -s "$side/lookup.out" ] || return 1
-    mv -f "$side/lookup.out" "$side/submit.out"
-    mv -f "$side/lookup.err" "$side/submit.err"
-    printf '0\n' >"$side/submit.code"
-    : >"$side/submitted"
     verdict=found
+    code=0
+    if [ -f "$side/started" ]; then
+        read -r _ known _ <"$side/started"
+    elif [ -z "$2" ]; then
+        [ -s "$side/group" ] || return 1
+        read -r known _ <"$side/group"
+    else
+        # By way of a pipe: a full disk would make nothing of an answer, and a second job of that.
+        known=$(as_user limited "$2" 2>"$side/lookup.err" </dev/null)
+        code=$?
+        [ "$code" != 0 ] || [ -n "$known" ] || return 1
+        [ "$code" = 0 ] || verdict=underway
+    fi
+    if [ "$verdict" = found ]; then
+        leave "$side/submit.err"
+    else
+        mv -f "$side/lookup.err" "$side/submit.err" 2>/dev/null
+    fi
+    printf '%s\n' "$known" >"$side/submit.out"
+    write_whole "$side/submit.code" "$code"
+    [ "$verdict" != found ] || keep_submitted
 }
 
-refused() { # ATTEMPT TEXT
-    : >"$scratch/refused.out"
-    printf '%s\n' "$2" >"$scratch/refused.err"
-    tell submission "$1" refused 1 "$scratch/refused"
+# keep_submitted: from now on nobody is asked. Without its id, the attempt is looked up again.
+keep_submitted() {
+    [ ! -s "$side/submit.out" ] || [ ! -s "$side/submit.code" ] || leave "$side/submitted"
 }
 
 # submit ATTEMPT COMMAND LOOKUP TIME_LIMIT: hand the script that came to the batch system, once.
@@ -122,24 +188,26 @@ submit() {
         return 0
     fi
     if ! mkdir -p "$side" 2>/dev/null; then
-        refused "$1" "no folder can be made in $work"
+        say submission "$1" refused 1 "no folder can be made in $work"
         return 0
     fi
-    if ! claim; then
-        : >"$scratch/underway.out"
-        : >"$scratch/underway.err"
-        tell submission "$1" underway 0 "$scratch/underway"
+    if ! claim 2>/dev/null; then
+        say submission "$1" underway 0 ''
+        return 0
+    fi
+    if [ -e "$side/submitted" ]; then
+        # By the one whose claim this was a moment ago.
+        submission "$1" again
         return 0
     fi
     if [ -e "$side/tried" ] && known_before "$1" "$3"; then
         submission "$1" "$verdict"
         return 0
     fi
-    if ! { [ -e "$stage/job.sh" ] && mv -f "$stage"/* "$side/"; } 2>"$side/stage.err"; then
-        refused "$1" "its script did not arrive whole: $(tail -c 200 "$side/stage.err")"
+    if ! take_script; then
+        say submission "$1" refused 1 "$refusal"
         return 0
     fi
-    : >"$side/tried"
     hopper_script=$side/job.sh
     if [ -z "$2" ]; then
         start_here "$1" "$4" >"$side/submit.out" 2>"$side/submit.err"
@@ -148,47 +216,18 @@ submit() {
     fi
     code=$?
     write_whole "$side/submit.code" "$code"
-    [ "$code" != 0 ] || : >"$side/submitted"
+    [ "$code" != 0 ] || keep_submitted
     submission "$1" now
 }
 
-# start_here ATTEMPT TIME_LIMIT: the local backend's way to submit; prints the process group.
-start_here() {
-    as_user new_session bash "$side/job.sh" </dev/null >"$side/log.out" 2>"$side/log.err" &
-    group=$!
-    start_time "$group"
-    write_whole "$side/group" "$group $started $boot" || return 1
-    if [ "$2" -gt 0 ]; then
-        watch_here "$1" "$2" </dev/null >/dev/null 2>&1 &
-    fi
-    printf '%s\n' "$group"
-}
-
-# watch_here ATTEMPT TIME_LIMIT: end it when its time is over.
-watch_here() {
-    trap '' HUP
-    watch_end=$(($(date +%s) + $2))
-    while [ "$(date +%s)" -lt "$watch_end" ]; do
-        [ ! -e "$side/exit" ] && alive_here "$side" || return 0
-        sleep 1
-    done
-    : >"$side/timeout"
-    end_here "$side" "$1"
-}
-
-# alive_here SIDE: whether its process group, and no other of the same number, lives.
-alive_here() {
-    group='' was='' mark=''
-    [ -r "$1/group" ] && read -r group mark was <"$1/group"
-    [ -n "$group" ] && [ "$was" = "$boot" ] && group_alive "$group"
-}
-
-# end_here SIDE ATTEMPT: end all its processes; false if any survive.
-end_here() {
-    mkdir -p "$1/ending"
-    # end_processes takes the group from a folder's file; one that is not ours any more is none.
-    if alive_here "$1"; then printf '%s\n' "$group" >"$1/ending/group"; else rm -f "$1/ending/group"; fi
-    end_processes "$1/ending" "$2" "$grace"
+# take_script: put what came for the attempt into its side folder; false with why in refusal.
+take_script() {
+    refusal="its script did not arrive whole"
+    [ "$received" = 1 ] && [ -e "$stage/job.sh" ] || return 1
+    rm -rf "$side/inputs"
+    refusal=$(mv -f "$stage"/* "$side/" 2>&1) || return 1
+    refusal="no file can be made in $side"
+    leave "$side/tried"
 }
 
 # cancel ATTEMPT COMMAND: end it. Without COMMAND it is a process group of this host.
@@ -198,29 +237,26 @@ cancel() {
         hear cancelled "$1" "$2"
         return 0
     fi
-    mkdir -p "$side"
-    : >"$side/cancel"
-    : >"$scratch/cancel.out"
-    if mkdir "$side/run" 2>/dev/null; then
-        write_whole "$side/exit" "143 $(date +%s)"
-        : >"$scratch/cancel.err"
-        tell cancelled "$1" '' 0 "$scratch/cancel"
-    elif end_here "$side" "$1"; then
+    mkdir -p "$side" 2>/dev/null
+    [ -e "$side/exit" ] || leave "$side/cancel"
+    if mkdir "$side/run" 2>/dev/null || { [ -d "$side/run" ] && end_here "$side" "$1"; }; then
         [ -e "$side/exit" ] || write_whole "$side/exit" "143 $(date +%s)"
-        : >"$scratch/cancel.err"
-        tell cancelled "$1" '' 0 "$scratch/cancel"
+        say cancelled "$1" '' 0 ''
+    elif [ -d "$side/run" ]; then
+        say cancelled "$1" '' 1 "processes that would not die:$strays $group"
     else
-        printf 'processes that would not die: %s %s\n' "$strays" "$group" >"$scratch/cancel.err"
-        tell cancelled "$1" '' 1 "$scratch/cancel"
+        say cancelled "$1" '' 1 "no folder can be made in $side"
     fi
 }
 
 # withdraw ATTEMPT LOOKUP: it is not known to have been submitted and is never to run.
 withdraw() {
     side=$work/$1
-    mkdir -p "$side"
+    mkdir -p "$side" 2>/dev/null
     mkdir "$side/run" 2>/dev/null
-    if [ -e "$side/submitted" ]; then
+    if [ ! -d "$side/run" ]; then
+        emit trouble "$1" "it cannot be withdrawn: no folder can be made in $side"
+    elif [ -e "$side/submitted" ]; then
         submission "$1" again
     elif [ ! -e "$side/tried" ]; then
         emit withdrawn "$1"
@@ -237,130 +273,8 @@ clean() {
     [ -e "$work/$1" ] || emit cleaned "$1"
 }
 
-# path_of FILE FOLDER: sets found, where a file lies that a task names.
-path_of() {
-    case $1 in
-    /* | \~ | \~/*) expand_home "$1" ;;
-    *)
-        expand_home "$2"
-        expanded=$expanded/$1
-        ;;
-    esac
-    found=$expanded
-}
-
-# follow ATTEMPT COLLECT OVER FOLDER OUTPUT ERROR GENERATES LOG_LIMIT GLOBS: what its side folder
-# says; if it has ended, or is said to be OVER, what it left to bring home.
-follow() {
-    side=$work/$1
-    attempt=$1
-    native='' began='' node='' code='' ended='' alive='' how=''
-    [ -r "$side/started" ] && read -r began native node <"$side/started"
-    if [ -e "$side/group" ]; then
-        alive=0
-        ! alive_here "$side" || alive=1
-    fi
-    # After the look at the group, which may have ended since.
-    [ -r "$side/exit" ] && read -r code ended <"$side/exit"
-    [ ! -e "$side/timeout" ] || how=timeout
-    [ ! -e "$side/cancel" ] || how=cancelled
-    if [ -n "$5" ]; then path_of "$5" "$4"; out=$found; else out=$side/log.out; fi
-    if [ -n "$6" ]; then path_of "$6" "$4"; err=$found; else err=$side/log.err; fi
-    out_size=0
-    err_size=0
-    if [ -f "$out" ]; then
-        size_of "$out"
-        out_size=$size
-    fi
-    if [ -f "$err" ]; then
-        size_of "$err"
-        err_size=$size
-    fi
-    emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$err_size" "$alive" "$node" "$how"
-    [ "$2" = 1 ] || return 0
-    [ -n "$code" ] || [ "$3" = 1 ] || [ "$alive" = 0 ] || return 0
-    collect_task "$@"
-}
-
-collect_task() {
-    offer_log log "$out" "$out_size" "$8"
-    offer_log errors "$err" "$err_size" "$8"
-    # The system's own words lie beside the task's where it has files of its own.
-    if [ -n "$6" ] && [ -s "$side/log.err" ]; then
-        size_of "$side/log.err"
-        offer_log system "$side/log.err" "$size" "$8"
-    fi
-    pack_outputs "$4" "$9" || return 0
-    [ ! -e "$side/results.tar" ] || offer_unmeasured "$1" tar "$side/results.tar"
-    if [ -n "$7" ]; then
-        path_of "$7" "$4"
-        [ ! -f "$found" ] || offer_unmeasured "$1" tasks "$found"
-    fi
-    emit collected "$1"
-}
-
-# offer_log KIND FILE SIZE LIMIT: a log, or its end.
-offer_log() {
-    [ -f "$2" ] || return 0
-    if [ "$3" -le "$4" ]; then
-        # It may still grow; what comes home is what was measured.
-        head -c "$3" "$2" >"$scratch/$attempt.$1"
-    else
-        tail -c "$4" "$2" >"$scratch/$attempt.$1"
-    fi
-    offer_unmeasured "$attempt" "$1" "$scratch/$attempt.$1"
-}
-
-# pack_outputs FOLDER GLOBS: a tar of the task's output folder and of what its globs match.
-pack_outputs() {
-    [ ! -e "$side/results.tar" ] || return 0
-    expand_home "$1"
-    pack_folder=$expanded
-    pack_globs=$2
-    (
-        set --
-        if [ -d "$side/output" ] && [ -n "$(ls -A "$side/output")" ]; then
-            set -- -C "$side/output" .
-        fi
-        if [ -n "$pack_globs" ] && cd "$pack_folder" 2>/dev/null; then
-            IFS='
-'
-            # shellcheck disable=SC2086 # the globs are to be expanded
-            for match in $pack_globs; do
-                [ -e "$match" ] || continue
-                set -- "$@" -C "$PWD" "./$match"
-            done
-        fi
-        [ $# -gt 0 ] || exit 0
-        tar cf "$side/results.tar.part" "$@" && mv "$side/results.tar.part" "$side/results.tar"
-    ) 2>"$scratch/pack.err" || {
-        rm -f "$side/results.tar.part"
-        emit trouble "$attempt" "packing the outputs: $(tail -c 300 "$scratch/pack.err")"
-        return 1
-    }
-}
-
-# read_log ATTEMPT FILE FOLDER OFFSET LIMIT: bytes of a log; an offset below 0 counts from its end.
-read_log() {
-    side=$work/$1
-    case $2 in
-    out | err) log=$side/log.$2 ;;
-    *)
-        path_of "$2" "$3"
-        log=$found
-        ;;
-    esac
-    if [ ! -f "$log" ]; then
-        emit log "$1" 0 0 0
-        return 0
-    fi
-    size_of "$log"
-    from=$4
-    [ "$from" -ge 0 ] || from=$((size + from))
-    [ "$from" -ge 0 ] || from=0
-    [ "$from" -le "$size" ] || from=$size
-    length=$((size - from))
-    [ "$length" -le "$5" ] || length=$5
-    emit log "$1" "$size" "$from" "$length"
-    log_path=$log
+# finish_batch: what is to be fetched afterwards must stay until then; it goes within the hour.
+finish_batch() {
+    [ -z "$kept" ] || scratch=
+    finish
 }

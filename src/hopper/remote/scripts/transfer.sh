@@ -13,7 +13,8 @@ free_space() {
     free_kib=${4-}
 }
 
-# receive FOLDER: take the tar on standard input into a folder of our own below it.
+# receive FOLDER: take the tar on standard input into a folder of our own below it; false, told as
+# trouble, where it did not come whole.
 receive() {
     arrived=$1/.arrived.$$
     for old in "$1"/.arrived.*; do
@@ -21,6 +22,7 @@ receive() {
     done
     if ! { mkdir -p "$arrived" && tar xf - -C "$arrived" 2>"$arrived/.err"; }; then
         emit trouble '' "receiving: $(tail -c 300 "$arrived/.err" 2>&1)"
+        return 1
     fi
 }
 

@@ -1,0 +1,157 @@
+# shellcheck disable=SC2154,SC2034 # worker.sh, transfer.sh and the order set what is not set here
+# What an attempt's side folder says, and what it left to bring home. Between transfer.sh and
+# batch.sh.
+
+# digits TEXT: sets digits, to nothing for what is no number of moderate length: what lies in a
+# side folder may have been written by the task.
+digits() {
+    case $1 in
+    '' | *[!0-9]* | ????????????????*) digits= ;;
+    *) digits=$1 ;;
+    esac
+}
+
+# path_of FILE FOLDER: sets found, where a file lies that a task names.
+path_of() {
+    case $1 in
+    /* | \~ | \~/*) expand_home "$1" ;;
+    *)
+        expand_home "$2"
+        expanded=$expanded/$1
+        ;;
+    esac
+    found=$expanded
+}
+
+# follow ATTEMPT COLLECT OVER FOLDER OUTPUT ERROR GENERATES LOG_LIMIT GLOBS: what its side folder
+# says; if it has ended, or is said to be OVER, what it left to bring home.
+follow() {
+    side=$work/$1
+    attempt=$1
+    native='' began='' node='' code='' ended='' alive='' how=''
+    [ -f "$side/started" ] && read -r began native node <"$side/started"
+    digits "$began"
+    began=$digits
+    if [ -e "$side/group" ]; then
+        alive=0
+        ! alive_here "$side" || alive=1
+    fi
+    # After the look at the group, which may have ended since.
+    [ -f "$side/exit" ] && read -r code ended <"$side/exit"
+    digits "$code"
+    code=$digits
+    digits "${ended%% *}"
+    ended=$digits
+    [ ! -e "$side/timeout" ] || how=timeout
+    [ ! -e "$side/cancel" ] || how=cancelled
+    if [ -n "$5" ]; then path_of "$5" "$4"; out=$found; else out=$side/log.out; fi
+    if [ -n "$6" ]; then path_of "$6" "$4"; err=$found; else err=$side/log.err; fi
+    out_size=0
+    err_size=0
+    if [ -f "$out" ]; then
+        size_of "$out"
+        out_size=$size
+    fi
+    if [ -f "$err" ]; then
+        size_of "$err"
+        err_size=$size
+    fi
+    emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$err_size" "$alive" "$node" "$how"
+    [ "$2" = 1 ] || return 0
+    [ -n "$code" ] || [ "$3" = 1 ] || [ "$alive" = 0 ] || return 0
+    collect_task "$@"
+}
+
+collect_task() {
+    offer_log log "$out" "$out_size" "$8" && offer_log errors "$err" "$err_size" "$8" || return 0
+    # The system's own words lie beside the task's where it has files of its own.
+    if [ -n "$6" ] && [ -s "$side/log.err" ]; then
+        size_of "$side/log.err"
+        offer_log system "$side/log.err" "$size" "$8" || return 0
+    fi
+    pack_outputs "$4" "$9" || return 0
+    [ ! -e "$side/results.tar" ] || offer_unmeasured "$1" tar "$side/results.tar"
+    if [ -n "$7" ]; then
+        path_of "$7" "$4"
+        [ ! -f "$found" ] || offer_unmeasured "$1" tasks "$found"
+    fi
+    emit collected "$1"
+}
+
+# offer_log KIND FILE SIZE LIMIT: a log, or its end.
+offer_log() {
+    [ -f "$2" ] || return 0
+    copy=$scratch/$attempt.$1
+    # It may still grow; what comes home is what was measured.
+    if less "$4" "$3"; then
+        cut_from="tail"
+        cut_to=$4
+    else
+        cut_from="head"
+        cut_to=$3
+    fi
+    "$cut_from" -c "$cut_to" "$2" >"$copy" 2>/dev/null
+    size_of "$copy"
+    if [ "$size" != "$cut_to" ]; then
+        emit trouble "$attempt" "no whole copy of $2 can be made in $work"
+        return 1
+    fi
+    offer "$attempt" "$1" "$copy" "$size"
+    [ "$along" = 1 ] || kept=1
+}
+
+# pack_outputs FOLDER GLOBS: a tar of the task's output folder and of what its globs match.
+pack_outputs() {
+    [ ! -e "$side/results.tar" ] || return 0
+    expand_home "$1"
+    pack_folder=$expanded
+    pack_globs=$2
+    (
+        set --
+        if [ -d "$side/output" ] && [ -n "$(ls -A "$side/output")" ]; then
+            set -- -C "$side/output" .
+        fi
+        if [ -n "$pack_globs" ] && cd "$pack_folder" 2>/dev/null; then
+            IFS='
+'
+            # shellcheck disable=SC2086 # the globs are to be expanded
+            for match in $pack_globs; do
+                # Nothing but what is below the folder.
+                case /$match/ in //* | */../*) continue ;; esac
+                [ -e "$match" ] || continue
+                set -- "$@" -C "$PWD" "./$match"
+            done
+        fi
+        [ $# -gt 0 ] || exit 0
+        tar cf "$side/results.tar.part" "$@" && mv "$side/results.tar.part" "$side/results.tar"
+    ) 2>"$scratch/pack.err" || {
+        rm -f "$side/results.tar.part"
+        emit trouble "$attempt" "packing the outputs: $(tail -c 300 "$scratch/pack.err")"
+        return 1
+    }
+}
+
+# read_log ATTEMPT FILE FOLDER OFFSET LIMIT: bytes of a log; an offset below 0 counts from its end.
+read_log() {
+    side=$work/$1
+    case $2 in
+    out | err) log=$side/log.$2 ;;
+    *)
+        path_of "$2" "$3"
+        log=$found
+        ;;
+    esac
+    if [ ! -f "$log" ]; then
+        emit log "$1" 0 0 0
+        return 0
+    fi
+    size_of "$log"
+    from=$4
+    [ "$from" -ge 0 ] || from=$((size + from))
+    [ "$from" -ge 0 ] || from=0
+    [ "$from" -le "$size" ] || from=$size
+    length=$((size - from))
+    [ "$length" -le "$5" ] || length=$5
+    emit log "$1" "$size" "$from" "$length"
+    log_path=$log
+}
