@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hopper.dispatch.changes import Changes
 from hopper.errors import HopperError
+from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -19,6 +20,7 @@ class FakeStore:
         self.jobs: dict[str, Job] = {}
         self.workers: dict[str, WorkerRecord] = {}
         self.runs: dict[str, Run] = {}
+        self.clusters: dict[str, ClusterRecord] = {}
         self.settings: dict[str, object] = {}
         self.told: list[Event] = []
         self.commits = 0
@@ -35,6 +37,7 @@ class FakeStore:
         self.runs.update((run.id, run) for run in changes.runs)
         for run_id in changes.forgotten_runs:
             self.runs.pop(run_id, None)
+        self.clusters.update((record.name, record) for record in changes.clusters)
         self.settings.update(changes.settings)
         for event in changes.events:
             self.told.append(replace(event, seq=len(self.told) + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,10 +13,16 @@ from hopper.dispatch.contact import contact, no_contact
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.remains import update_ended
 from hopper.model.attempt import Remains
+from hopper.model.backend import ClusterRecord
 from hopper.model.batch import NativeSighting
 from hopper.model.event import EventKind
 from hopper.model.orders import Report
 from hopper.model.task import Usage
+
+MOST_OTHERS = 1000
+"""Jobs of others that are remembered of a cluster."""
+ATTEMPT_IN_NAME = re.compile(r"(^|\.)[a-z][a-z0-9]{9}(\.|$)")
+"""How the names of our own jobs are told, also of those that are long over."""
 
 
 def reconcile_batch(desk: Desk, answered: Answered, systems: BatchSystems) -> None:
@@ -38,6 +45,7 @@ def reconcile_batch(desk: Desk, answered: Answered, systems: BatchSystems) -> No
     for side in report.sides:
         sighted(desk, answered, side, natives)
     _account(desk, answered, natives)
+    _note_others(desk, answered)
     for attempt_id in report.cleaned:
         update_ended(desk, backend, attempt_id, remains=Remains.GONE, released=True)
     _tell_troubles(desk, answered)
@@ -55,6 +63,27 @@ def _account(desk: Desk, answered: Answered, natives: Mapping[str, NativeSightin
             usage = Usage()
         if usage is not None:
             desk.put(job.with_attempt(replace(attempt, usage=usage)))
+
+
+def _note_others(desk: Desk, answered: Answered) -> None:
+    """Remember the machines and the jobs of others, where they were asked about."""
+    reading, backend = answered.reading, answered.backend
+    if not answered.others or not (reading.queue_seen or reading.info is not None):
+        return
+    ours = {
+        attempt.native_id
+        for index in (desk.book.placed, desk.book.unaccounted, desk.book.untidy)
+        for job in index.get(backend, {}).values()
+        for attempt in job.attempts
+    }
+    others = [
+        sighting
+        for sighting in reading.jobs
+        if sighting.native_id not in ours and not ATTEMPT_IN_NAME.search(sighting.name)
+    ]
+    desk.clusters[backend] = ClusterRecord(
+        name=backend, seen_at=desk.now, info=reading.info, others=tuple(others[:MOST_OTHERS])
+    )
 
 
 def _tell_troubles(desk: Desk, answered: Answered) -> None:

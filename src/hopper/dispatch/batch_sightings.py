@@ -47,6 +47,8 @@ class Answered:
     report: BatchReport
     reading: BatchReading
     landed: Landed
+    others: bool = False
+    """The jobs of others and the machines were asked about."""
 
     @property
     def backend(self) -> str:

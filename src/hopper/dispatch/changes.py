@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -28,6 +29,7 @@ class Changes:
     """Ids of jobs to be removed from the live file."""
     runs: tuple[Run, ...] = ()
     forgotten_runs: tuple[str, ...] = ()
+    clusters: tuple[ClusterRecord, ...] = ()
 
     def __bool__(self) -> bool:
         return any(
@@ -39,6 +41,7 @@ class Changes:
                 self.forgotten_jobs,
                 self.runs,
                 self.forgotten_runs,
+                self.clusters,
             )
         )
 
@@ -52,6 +55,7 @@ def merged(parts: Iterable[Changes]) -> Changes:
     forgotten: dict[str, None] = {}
     runs: dict[str, Run] = {}
     forgotten_runs: dict[str, None] = {}
+    clusters: dict[str, ClusterRecord] = {}
     for part in parts:
         jobs.update((job.id, job) for job in part.jobs)
         workers.update((worker.name, worker) for worker in part.workers)
@@ -60,6 +64,7 @@ def merged(parts: Iterable[Changes]) -> Changes:
         forgotten.update(dict.fromkeys(part.forgotten_jobs))
         runs.update((run.id, run) for run in part.runs)
         forgotten_runs.update(dict.fromkeys(part.forgotten_runs))
+        clusters.update((record.name, record) for record in part.clusters)
     return Changes(
         jobs=tuple(jobs.values()),
         workers=tuple(workers.values()),
@@ -68,4 +73,5 @@ def merged(parts: Iterable[Changes]) -> Changes:
         forgotten_jobs=tuple(forgotten),
         runs=tuple(runs.values()),
         forgotten_runs=tuple(forgotten_runs),
+        clusters=tuple(clusters.values()),
     )

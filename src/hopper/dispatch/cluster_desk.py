@@ -29,13 +29,14 @@ from hopper.model.event import Event, EventKind
 ACCOUNTING_WAIT = timedelta(seconds=10)
 """How long an end that is near is put off for the figures of the last jobs."""
 OTHERS_EVERY = timedelta(minutes=1)
-"""Between looks at the jobs of others and at the machines."""
+"""Between looks at the jobs of others and at the machines, while jobs of ours are there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Sent:
     order: BatchOrder
     asked: tuple[Followed, ...]
+    others: bool
 
 
 class ClusterDesk:
@@ -61,6 +62,7 @@ class ClusterDesk:
         self._rhythm = Rhythm(
             first=policy.batch_poll_first, longest=policy.poll_longest, idle=policy.idle_look
         )
+        self._idle = policy.idle_look
         self._sent: dict[str, _Sent] = {}
         self._others_at: dict[str, datetime] = {}
         self._tag = secrets.token_hex(3)
@@ -106,7 +108,7 @@ class ClusterDesk:
             name
             for name in self._systems.targets()
             if now - self._others_at.get(name, datetime.min.replace(tzinfo=now.tzinfo))
-            >= OTHERS_EVERY
+            >= (OTHERS_EVERY if name in self._ledger.book.placed else self._idle)
         )
 
     def next_due(self) -> datetime | None:
@@ -155,7 +157,7 @@ class ClusterDesk:
             self._refuse(troubles)
             if visit.others:
                 self._others_at[visit.backend] = now
-            self._sent[order.id] = _Sent(order=order, asked=asked)
+            self._sent[order.id] = _Sent(order=order, asked=asked, others=visit.others)
             self._clusters.send([order])
 
     def _refuse(self, troubles: Iterable[tuple[str, str]]) -> None:
@@ -196,7 +198,11 @@ class ClusterDesk:
         if not report.error and sent.order.queries:
             reading = self._systems.read(backend, dict(report.answers), sent.asked)
         answered = Answered(
-            order=sent.order, report=report, reading=reading, landed=self._land(desk, sent, report)
+            order=sent.order,
+            report=report,
+            reading=reading,
+            landed=self._land(desk, sent, report),
+            others=sent.others,
         )
         reconcile_batch(desk, answered, self._systems)
         for job_id in [job.id for job in desk.jobs.values() if job.backend == backend]:

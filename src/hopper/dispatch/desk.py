@@ -11,6 +11,7 @@ from hopper.dispatch.book import Book
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt
+from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event, EventKind
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -29,6 +30,7 @@ class Desk:
     records: dict[str, WorkerRecord] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
+    clusters: dict[str, ClusterRecord] = field(default_factory=dict)
 
     def run(self, run_id: str) -> Run | None:
         """Return the run as this step has left it; None where there is none."""
@@ -105,4 +107,5 @@ class Desk:
             ),
             events=tuple(self.events),
             runs=tuple(self.runs.values()),
+            clusters=tuple(self.clusters.values()),
         )

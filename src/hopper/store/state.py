@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -69,6 +70,7 @@ class StateStore:
         self._jobs = Collection(Job, "id")
         self._workers = Collection(WorkerRecord, "name")
         self._runs = Collection(Run, "id")
+        self._clusters = Collection(ClusterRecord, "name")
         self._settings = Collection(Setting, "key")
         self._last_retention: datetime | None = None
         self._absorb([(table, doc_id) for table, ids in source.tables.items() for doc_id in ids])
@@ -116,6 +118,11 @@ class StateStore:
         return self._runs
 
     @property
+    def clusters(self) -> Mapping[str, ClusterRecord]:
+        """What was last seen of clusters besides our own jobs, by backend."""
+        return self._clusters
+
+    @property
     def settings(self) -> Mapping[str, object]:
         """Small values by key."""
         return {setting.key: setting.value for setting in self._settings.values()}
@@ -155,6 +162,7 @@ class StateStore:
             "jobs": _documents(self._jobs, jobs),
             "workers": _documents(self._workers, workers),
             "runs": _documents(self._runs, runs),
+            "clusters": _documents(self._clusters, {item.name: item for item in changes.clusters}),
             "settings": _documents(self._settings, settings),
         }
         change = Change.of(
@@ -247,6 +255,7 @@ class StateStore:
             ("jobs", self._jobs),
             ("workers", self._workers),
             ("runs", self._runs),
+            ("clusters", self._clusters),
             ("settings", self._settings),
         ):
             documents = self._source.tables.setdefault(name, {})
@@ -268,7 +277,13 @@ class StateStore:
         return len(old)
 
 
-AnyCollection = Collection[Job] | Collection[WorkerRecord] | Collection[Run] | Collection[Setting]
+AnyCollection = (
+    Collection[Job]
+    | Collection[WorkerRecord]
+    | Collection[Run]
+    | Collection[ClusterRecord]
+    | Collection[Setting]
+)
 
 
 def _known(collection: AnyCollection, keys: Iterable[str]) -> list[int]:

@@ -16,11 +16,13 @@ from hopper.dispatch.contact import NEEDS_LOGIN
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.settings import LOGIN_BACK_OFF, PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
+from hopper.model.backend import ClusterRecord
 from hopper.model.batch import (
     BatchOrder,
     BatchReading,
     BatchReport,
     Cause,
+    ClusterInfo,
     NativePhase,
     NativeSighting,
     Said,
@@ -308,6 +310,27 @@ def test_the_accounting_tells_of_an_end_long_known() -> None:
     assert newest(job).usage == Usage()
     job, _ = told(before, reading=BatchReading())
     assert newest(job).usage is None
+
+
+def test_the_jobs_of_others_are_remembered_and_ours_are_not_among_them() -> None:
+    mine = native(NativePhase.RUNNING, name="a.b000000001")
+    long_over = NativeSighting(native_id="3", phase=NativePhase.ENDED, name="w.b.b000000009")
+    other = NativeSighting(native_id="9", phase=NativePhase.RUNNING, name="train", user="eve")
+    info = ClusterInfo(nodes=2)
+    reading = BatchReading(jobs=(mine, long_over, other), queue_seen=True, info=info)
+    desk = Desk(book=Book([there()]), settings=PolicySettings(), now=NOW)
+    answered = Answered(
+        order=ORDER,
+        report=BatchReport(order="o", host="cl", at=EPOCH),
+        reading=reading,
+        landed={},
+        others=True,
+    )
+    reconcile_batch(desk, answered, SYSTEMS)
+    [record] = desk.changes().clusters
+    assert record == ClusterRecord(name="cl", seen_at=NOW, info=info, others=(other,))
+    _, desk = told(there(), reading=BatchReading(trouble="down"))
+    assert desk.changes().clusters == ()
 
 
 def test_troubles_are_told_with_their_job() -> None:
