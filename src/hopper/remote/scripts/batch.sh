@@ -102,11 +102,21 @@ say() {
     tell "$1" "$2" "$3" "$4" "$heard"
 }
 
+# Bytes that a command may say.
+answer_limit=268435456
+
 # hear KIND NAME SHELL: run a command of the batch system and tell what it said.
 hear() {
     next_hearing
-    (as_user limited "$3") >"$heard.out" 2>"$heard.err" </dev/null
-    hear_code=$?
+    # What never ends to speak would fill the disk.
+    {
+        {
+            (as_user limited "$3")
+            printf '%s\n' "$?" >"$heard.code"
+        } | head -c "$answer_limit" >"$heard.out"
+    } 2>"$heard.err" </dev/null
+    hear_code=74
+    [ -r "$heard.code" ] && read -r hear_code <"$heard.code"
     if has_room; then
         tell "$1" "$2" '' "$hear_code" "$heard"
     else
