@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,18 @@ from hopper.model.batch import (
     BatchReport,
     CancelBatch,
     FollowBatch,
+    Query,
+    Said,
     SideSighting,
     Submission,
     SubmitResult,
+    Submitted,
 )
 from hopper.model.ids import new_attempt_id
 from hopper.remote.login_node import carry_out
 from hopper.remote.quoting import quote
 from hopper.remote.transport import Answer
+from tests.conftest import Eventually
 from tests.fakes.shell_worker import ShellTransport
 
 TEMPLATES = Path(__file__).parents[2] / "roles" / "batch_submit" / "templates"
@@ -157,3 +162,65 @@ class LoginNode:
         self.transport.broken, self.transport.cut_input = "", None
         cancels = tuple(CancelBatch(attempt=name, command="") for name in self.attempts)
         carry_out(self.transport, self.order(grace=0, cancels=cancels))
+
+
+# --- of use to several tests
+
+
+def query(name: str, text: str) -> Query:
+    return Query(name=name, shell=text)
+
+
+def said(report: BatchReport, name: str = "q") -> tuple[int, str, str]:
+    """Return what was said to one query."""
+    words = dict(report.answers)[name]
+    return words.code, words.stdout, words.stderr
+
+
+def tried(node: LoginNode, submission: Submission) -> None:
+    """Make it look as if hopper died between the submit command and the record of its answer."""
+    side = node.side(submission.attempt)
+    side.mkdir(parents=True)
+    (side / "tried").touch()
+
+
+def started(node: LoginNode, submission: Submission) -> Submission:
+    result = node.submit(submission)
+    assert (result.verdict, result.said.code, result.said.stderr) == (Submitted.NOW, 0, "")
+    return submission
+
+
+def ended(node: LoginNode, eventually: Eventually, submission: Submission) -> SideSighting:
+    """Wait for the record of its end."""
+
+    def over() -> SideSighting | None:
+        side = node.look(submission.attempt)
+        return side if side.exit_code is not None else None
+
+    side = eventually(over, what="its end")
+    assert side is not None
+    return side
+
+
+def run(node: LoginNode, eventually: Eventually, command: str, **parts: object) -> Submission:
+    submission = started(node, node.local(command, **parts))
+    ended(node, eventually, submission)
+    return submission
+
+
+def cancel(node: LoginNode, submission: Submission) -> Said:
+    item = CancelBatch(attempt=submission.attempt, command="")
+    [(name, said)] = node.ask(cancels=(item,)).cancelled
+    assert name == submission.attempt
+    return said
+
+
+def contents(report: BatchReport) -> dict[str, bytes]:
+    """Return what came home, by kind."""
+    return {item.kind: Path(item.path).read_bytes() for item in report.collected}
+
+
+def members(report: BatchReport) -> dict[str, bytes]:
+    [path] = [item.path for item in report.collected if item.name == "results.zip"]
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Eventually
+from tests.fakes.login_node import LoginNode
 from tests.fakes.shell_worker import SHELLS, Following, ShellWorker
 
 
@@ -25,3 +26,13 @@ def worker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShellWork
 @pytest.fixture
 def following(worker: ShellWorker, eventually: Eventually) -> Following:
     return Following(worker, eventually)
+
+
+@pytest.fixture(params=SHELLS)
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LoginNode]:
+    """A login node under each sh that is here."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"no {request.param} on this machine")
+    made = LoginNode.make(tmp_path, request.param)
+    yield made
+    made.close()

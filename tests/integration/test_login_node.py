@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hopper.model.batch import BatchReport, CancelBatch, Query, Submission, Submitted, Withdrawal
+from hopper.model.batch import Submitted
 from hopper.remote.login_node import carry_out
-from tests.fakes.login_node import LoginNode
-from tests.fakes.shell_worker import SHELLS
+from tests.fakes.login_node import LoginNode, query, said, tried
 
 ODD = 'a\'b "$(id)" `id` \\ \n\t*~ü\nEOF'
-
-
-@pytest.fixture(params=SHELLS)
-def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LoginNode]:
-    """A login node under each sh that is here."""
-    if shutil.which(request.param) is None:
-        pytest.skip(f"no {request.param} on this machine")
-    made = LoginNode.make(tmp_path, request.param)
-    yield made
-    made.close()
-
-
-def query(name: str, text: str) -> Query:
-    return Query(name=name, shell=text)
-
-
-def said(report: BatchReport, name: str = "q") -> tuple[int, str, str]:
-    """Return what was said to one query."""
-    words = dict(report.answers)[name]
-    return words.code, words.stdout, words.stderr
-
-
-def tried(node: LoginNode, submission: Submission) -> None:
-    """Make it look as if hopper died between the submit command and the record of its answer."""
-    side = node.side(submission.attempt)
-    side.mkdir(parents=True)
-    (side / "tried").touch()
 
 
 # Submitting once
@@ -223,143 +193,3 @@ def test_uploads_are_there_for_the_queries_and_gone_after(node: LoginNode, tmp_p
     assert (code, out.splitlines()[0]) == (0, "secret")
     assert out.splitlines()[1].startswith("-rw-------")
     assert not list(node.work.iterdir())
-
-
-# Asking
-
-
-def test_queries_are_asked_in_turn_with_no_input(node: LoginNode) -> None:
-    queries = (
-        query("odd", "printf 'a\\0b\\377\\n'; exit 3"),
-        query("input", "cat; echo done"),
-        query("none", "exit 0"),
-    )
-    report = node.ask(queries=queries, submissions=(node.submission(),))
-    assert said(report, "odd") == (3, "a\0b�\n", "")
-    assert said(report, "input") == (0, "done\n", "")
-    assert said(report, "none") == (0, "", "")
-
-
-@pytest.mark.parametrize("timeout_there", [True, False])
-def test_what_takes_too_long_is_ended_with_all_its_processes(
-    node: LoginNode, tmp_path: Path, timeout_there: bool
-) -> None:
-    if not timeout_there:
-        # A PATH with all but timeout.
-        for folder in os.environ["PATH"].split(os.pathsep):
-            for tool in Path(folder).iterdir() if Path(folder).is_dir() else ():
-                link = node.transport.bin_folder / tool.name
-                if tool.name != "timeout" and not link.is_symlink():
-                    link.symlink_to(tool)
-        node.transport.path = str(node.transport.bin_folder)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    # Whoever holds the pipe open is alive: a reader gets its end when nobody does.
-    holder = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    slow = query("q", f"exec 3>'{pipe}'; echo begun; sleep 600; echo never")
-    quick = query("r", "exit 7")
-    report = node.ask(queries=(slow, quick), query_timeout=1)
-    assert said(report) == (124, "begun\n", said(report)[2])
-    assert said(report, "r") == (7, "", "")
-    os.set_blocking(holder, True)
-    assert os.read(holder, 1) == b""
-    os.close(holder)
-
-
-def test_a_submit_command_that_takes_too_long_may_have_got_through(node: LoginNode) -> None:
-    ordinary = node.submission()
-    slow = replace(ordinary, command=f"{ordinary.command}; sleep 600")
-    late = node.submit(slow, query_timeout=1)
-    assert (late.verdict, late.said.code) == (Submitted.NOW, 124)
-    assert node.submit(slow).verdict is Submitted.FOUND
-    assert node.submitted == ["#one"]
-
-
-def test_an_answer_that_finds_no_room_is_none(node: LoginNode) -> None:
-    shell = 'ln -s /nowhere/x "$(echo "$HOME"/.hopper/.scratch.*)/room"; echo half'
-    code, out, error = said(node.ask(queries=(query("q", shell),)))
-    assert (code, out) == (74, "")
-    assert "no room" in error
-
-
-def test_a_profile_that_sets_the_path_is_read_and_what_it_prints_is_not(node: LoginNode) -> None:
-    tools = node.folder / "tools"
-    tools.mkdir()
-    (tools / "sbatch-x").write_text("#!/bin/sh\necho found\n")
-    (tools / "sbatch-x").chmod(0o700)
-    (node.home / ".profile").write_text(
-        f'echo "Don\'t panic; ("\nexport GREETING="it\'s\nme"\nPATH={tools}:$PATH\nexport PATH\n'
-    )
-    asked = query("q", 'sbatch-x; echo "$GREETING"')
-    assert said(node.ask(queries=(asked,), program="sbatch-x")) == (0, "found\nit's\nme\n", "")
-    assert said(node.ask(queries=(asked,)))[1] == "\n"
-
-
-def test_an_answer_that_broke_off_says_nothing(node: LoginNode) -> None:
-    order = node.order(queries=(query("q", "echo 1234"),))
-    for cut in (0, 30, 50, -20, -3):
-        node.transport.cut_output = cut
-        report = carry_out(node.transport, order)
-        assert report.error
-        assert not report.answers
-
-
-# Cancelling and withdrawing
-
-
-def test_the_words_of_a_cancel_come_home(node: LoginNode) -> None:
-    cancels = (
-        CancelBatch(attempt="a000000001", command="echo no such job >&2; exit 1"),
-        CancelBatch(attempt="a000000002", command="true"),
-    )
-    report = node.ask(cancels=cancels)
-    assert [(name, w.code, w.stderr) for name, w in report.cancelled] == [
-        ("a000000001", 1, "no such job\n"),
-        ("a000000002", 0, ""),
-    ]
-
-
-def test_what_was_never_submitted_is_withdrawn_and_never_runs(node: LoginNode) -> None:
-    submission = node.local("echo ran >>~/ran")
-    report = node.ask(withdrawals=(Withdrawal(attempt=submission.attempt, lookup=""),))
-    assert report.withdrawn == (submission.attempt,)
-    assert node.submit(submission).verdict is Submitted.NOW
-    assert not (node.home / "ran").exists()
-
-
-@pytest.mark.parametrize(
-    ("lookup", "verdict"),
-    [("echo 4711", Submitted.FOUND), ("exit 1", Submitted.UNDERWAY), ("true", None)],
-)
-def test_a_withdrawal_asks_before_it_concludes(
-    node: LoginNode, lookup: str, verdict: Submitted | None
-) -> None:
-    submission = node.submission()
-    tried(node, submission)
-    report = node.ask(withdrawals=(Withdrawal(attempt=submission.attempt, lookup=lookup),))
-    assert [item.verdict for item in report.submitted] == ([verdict] if verdict else [])
-    assert report.withdrawn == (() if verdict else (submission.attempt,))
-
-
-def test_a_withdrawal_of_what_was_submitted_tells_its_id(node: LoginNode) -> None:
-    submission = node.submission()
-    node.submit(submission)
-    report = node.ask(withdrawals=(Withdrawal(attempt=submission.attempt, lookup="exit 1"),))
-    assert [item.said.stdout for item in report.submitted] == ["4711\n"]
-    assert not report.withdrawn
-
-
-def test_where_nothing_can_be_left_nothing_is_withdrawn(node: LoginNode) -> None:
-    node.work.mkdir()
-    node.side("a000000001").write_text("in the way")
-    report = node.ask(withdrawals=(Withdrawal(attempt="a000000001", lookup=""),))
-    assert not report.withdrawn
-    assert "cannot be withdrawn" in report.troubles[0][1]
-
-
-def test_what_is_cleaned_is_gone(node: LoginNode) -> None:
-    submission = node.submission()
-    node.submit(submission)
-    report = node.ask(cleans=(submission.attempt, "a000000009"))
-    assert report.cleaned == (submission.attempt, "a000000009")
-    assert not node.side(submission.attempt).exists()
