@@ -10,8 +10,7 @@ import click
 from hopper.cli.backend_look import check, info, jobs
 from hopper.cli.backend_tables import COLUMNS, backend_document, backend_row
 from hopper.cli.common import config_of, examples, json_option, print_json, table
-from hopper.cli.login import KEEP, open_connection
-from hopper.cli.times import a_duration
+from hopper.cli.login import keep_option, open_connection
 from hopper.cli.workflow_choosing import backend_argument
 
 if TYPE_CHECKING:
@@ -111,14 +110,7 @@ def _set_paused(ctx: click.Context, name: str, act: str, *, as_json: bool) -> No
     ),
 )
 @backend_argument
-@click.option(
-    "--keep",
-    type=a_duration,
-    default=KEEP,
-    show_default=True,
-    metavar="DURATION",
-    help="How long the connection stays open while nothing uses it.",
-)
+@keep_option
 @click.pass_context
 def login(ctx: click.Context, *, name: str, keep: timedelta) -> None:
     """Open the ssh connection to a backend's login node at this terminal.

@@ -1,19 +1,26 @@
-"""Opens the ssh connection that hopper shares, at a person's terminal."""
+"""``hopper workers login``, and what it shares with ``hopper backend login``.
+
+Opens the ssh connection that hopper shares, at a person's terminal.
+"""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hopper import bootstrap
-from hopper.cli.common import duration
+from hopper.cli.common import config_of, duration, examples
+from hopper.cli.times import a_duration
+from hopper.errors import UsageError
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 KEEP = "12h"
 _ASKING = (
@@ -24,6 +31,34 @@ _ASKING = (
     "ControlMaster=auto",
 )
 """What ssh is to be told where a person can answer."""
+
+
+def keep_option(command: F) -> F:
+    """Add ``--keep``."""
+    return click.option(
+        "--keep",
+        type=a_duration,
+        default=KEEP,
+        show_default=True,
+        metavar="DURATION",
+        help="How long the connection stays open while nothing uses it.",
+    )(command)
+
+
+@click.command("login", epilog=examples("hopper workers login gpu1"))
+@click.argument("name", metavar="WORKER")
+@keep_option
+@click.pass_context
+def login(ctx: click.Context, *, name: str, keep: timedelta) -> None:
+    """Open the ssh connection to a worker at this terminal.
+
+    For those that ask for a password or a second factor. Hopper uses this one connection for as
+    long as it lives.
+    """
+    config = config_of(ctx)
+    if name not in bootstrap.read_inventory(config).workers:
+        raise UsageError(f"no worker {name!r}", way_out="see 'hopper workers list'")
+    ctx.exit(open_connection(config, name, name, keep))
 
 
 def open_connection(config: HopperConfig, host: str, name: str, keep: timedelta) -> int:

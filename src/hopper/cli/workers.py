@@ -19,6 +19,7 @@ from hopper.cli.common import (
     table,
 )
 from hopper.cli.documents import worker_document
+from hopper.cli.login import login
 from hopper.cli.workers_add import add
 from hopper.cli.workers_edit import drain, pause, remove, resume
 from hopper.cli.workers_look import look_and_show
@@ -49,7 +50,7 @@ def command() -> None:
     """
 
 
-for edit in (add, remove, drain, resume, pause):
+for edit in (add, remove, drain, resume, pause, login):
     command.add_command(edit)
 
 
