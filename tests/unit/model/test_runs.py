@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from hopper.model import wire
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, JobSpec
 from hopper.model.places import task_folder
@@ -76,3 +78,12 @@ def test_a_job_without_a_task_goes_by_its_name() -> None:
     plain = Job(id="t-1", spec=JobSpec(name="n"), state=JobState.PENDING, submitted_at=NOW, run="r")
     assert task_folder(Path("/i"), plain) == Path("/i/r/n")
     assert Attempt(id="a", number=1, worker="w", intended_at=NOW).slot == 0
+
+
+def test_a_field_of_two_kinds_cannot_travel() -> None:
+    @dataclass
+    class Odd:
+        field: int | str
+
+    with pytest.raises(TypeError, match="no conversion"):
+        wire.to_json(Odd(field=1))
