@@ -97,11 +97,14 @@ def check(config: HopperConfig, backend: Backend, asking: Asking) -> BackendChec
     reading = systems.read(backend.name, answers, asked)
     cluster = backend.type != "local"
     missing = [item for item in programs if item not in found]
+    lacking = [item for item in useful if item not in found]
     missing += [f"{text} (work_dir)" for _, text in report.troubles]
+    silent = cluster and not missing and not reading.queue_seen
     return BackendCheck(
         backend=backend.name,
+        error=f"its batch system does not answer: {reading.trouble}" if silent else "",
         missing=tuple(missing),
-        advice=tuple(_advice(report, reading, [item for item in useful if item not in found])),
+        advice=tuple(_advice(report, reading if cluster else None, lacking)),
         free_bytes=report.free_bytes,
         clock_skew=report.clock_skew,
         accounting=reading.accounting if cluster else None,
@@ -119,15 +122,19 @@ def _words(said: Said | None, key: str) -> set[str]:
     return {line.split()[1] for line in said.stdout.splitlines() if line.startswith(f"{key} ")}
 
 
-def _advice(report: BatchReport, reading: BatchReading, lacking: Sequence[str]) -> list[str]:
+def _advice(report: BatchReport, reading: BatchReading | None, lacking: Sequence[str]) -> list[str]:
     said = [f"without {', '.join(lacking)}"] if lacking else []
     skew, free = report.clock_skew, report.free_bytes
     if skew is not None and abs(skew) > LARGEST_SKEW:
         said.append(f"its clock is {skew:+.0f} s off")
     if free is not None and free < LITTLE_SPACE:
         said.append("little space is left where work_dir is")
-    if reading.trouble:
+    if reading is None:
+        return said
+    if reading.trouble and reading.queue_seen:
         said.append(reading.trouble)
+    if not reading.accounting:
+        said.append("no accounting: what jobs used is not told")
     return said
 
 

@@ -1,0 +1,167 @@
+"""Backends by their commands: how they stand, what they have, the login."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hopper import bootstrap
+from hopper.cli.login import asking_words
+from hopper.model.job import Origin
+from hopper.model.states import JobState
+from hopper.model.task import Task
+from hopper.model.worker import WorkerRecord
+from tests.unit.cli.conftest import Desk, ago, attempt, job
+from tests.unit.cli.node import Node
+
+
+@pytest.fixture
+def node(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    made = Node(tmp_path)
+    monkeypatch.setattr(bootstrap, "Visitor", made)
+    here = {"name": "here", "type": "local", "clone_dir": "~/clones"}
+    hpc = {"name": "hpc", "type": "slurm", "ssh": {"host": "login.example.org"}}
+    text = yaml.safe_dump({"backends": [here, hpc]})
+    (desk.folder / "hopper.yaml").write_text(text, encoding="utf-8")
+    return made
+
+
+def test_how_they_stand(desk: Desk, node: Node) -> None:
+    del node
+    shut = WorkerRecord(
+        name="hpc",
+        last_contact=ago(minutes=9),
+        no_contact_since=ago(minutes=5),
+        contact_error="needs login: Permission denied (keyboard-interactive)",
+        contact_not_before=ago(minutes=-5),
+    )
+    running = job(
+        "a-1aaaaa",
+        JobState.RUNNING,
+        origin=Origin.RUN,
+        backend="hpc",
+        run="r",
+        task=Task(id="a", command=":"),
+        attempts=(attempt("hpc"),),
+    )
+    desk.has(running, records=(shut,))
+    here, hpc = desk.json("backend", "list")
+    assert (here["state"], hpc["state"], hpc["counts"]) == (
+        "never seen",
+        "needs login",
+        {"running": 1},
+    )
+    row = desk.run("backend", "list").stdout.splitlines()[1]
+    assert "run 'hopper backend login hpc'" in row
+    assert "tried again in" in row
+    status = desk.run("status").stdout
+    assert "backend\thpc\tslurm\tneeds login\t1/100" in status
+    assert "\nworker\t" not in status
+
+
+def test_pause_and_resume(desk: Desk, node: Node) -> None:
+    del node
+    assert desk.json("backend", "pause", "hpc") == {"backend": "hpc", "paused": True}
+    assert desk.json("backend", "list")[1]["paused"] is True
+    desk.run("backend", "resume", "hpc")
+    assert desk.json("backend", "list")[1]["paused"] is False
+    assert "no backend 'hpd'" in desk.refused("backend", "pause", "hpd")
+
+
+def test_check_says_what_is_missing(desk: Desk, node: Node) -> None:
+    here, hpc = desk.json("backend", "check", code=1)
+    assert (here["ok"], here["accounting"]) == (True, None)
+    assert hpc["missing"][:3] == ["sbatch", "squeue", "scancel"]
+    assert "without sacct" in hpc["advice"][0]
+    node.error = "no route to host"
+    [lost] = desk.json("backend", "check", "here", code=1)
+    assert "no route to host" in lost["error"]
+    assert desk.run("backend", "check", "here", code=1).stdout.startswith("here\t✗")
+
+
+def test_a_cluster_that_does_not_answer_cannot_take_jobs(desk: Desk, node: Node) -> None:
+    node.program("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    assert "Unable to contact" in desk.refused("backend", "jobs", "hpc", code=1)
+    for name in ("sbatch", "scancel"):
+        node.program(name, "exit 1")
+    [check] = desk.json("backend", "check", "hpc", code=1)
+    assert check["missing"] == []
+    assert "does not answer" in check["error"]
+    assert desk.json("backend", "jobs", "here") == []
+
+
+def test_info_of_this_machine(desk: Desk, node: Node) -> None:
+    found = desk.json("backend", "info", "here")
+    assert (found["nodes"], found["clone_bytes"]) == (1, None)
+    assert found["cpus"] >= 1
+    (node.folder / "clones/abc/.git").mkdir(parents=True)
+    again = desk.json("backend", "info", "here")
+    assert again["clones"] == 1
+    assert again["clone_bytes"] > 0
+    assert "in 1 clones" in desk.run("backend", "info", "here").stdout
+
+
+# --- login
+
+WORDS = ["ssh", "-C", "-o", "BatchMode=yes", "-o", "ControlPath=/x", "-t", "login.example.org"]
+
+
+def test_a_person_may_answer_and_the_connection_stays() -> None:
+    words = asking_words(WORDS, timedelta(hours=2))
+    assert words[0] == "ssh"
+    assert words[-2:] == ["login.example.org", "true"]
+    assert "-t" not in words
+    assert words.index("-oBatchMode=no") < words.index("BatchMode=yes"), "ssh takes the first"
+    assert "-oControlPersist=7200s" in words
+    assert "-oControlMaster=auto" in words
+    assert "ControlPath=/x" in words
+
+
+@pytest.fixture
+def logins(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    seen: list[list[str]] = []
+
+    def login_words(config: object, host: str) -> list[str]:
+        del config
+        return [*WORDS[:-1], host] if host == "hpc" else []
+
+    def run(words: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        del options
+        seen.append(list(words))
+        return subprocess.CompletedProcess(list(words), 255 if len(seen) > 1 else 0)
+
+    monkeypatch.setattr(bootstrap, "login_words", login_words)
+    monkeypatch.setattr("hopper.cli.login.subprocess.run", run)
+    return seen
+
+
+def test_login_lets_the_dispatcher_try_at_once(
+    desk: Desk, node: Node, logins: list[list[str]]
+) -> None:
+    del node
+    lost = WorkerRecord(name="hpc", no_contact_since=ago(hours=1), contact_not_before=ago(hours=-1))
+    desk.has(records=(lost,))
+    assert "idle for 12h" in desk.run("backend", "login", "hpc").stdout
+    assert logins[0][-2:] == ["hpc", "true"]
+    assert desk.json("backend", "list")[1]["not_before"] is None
+    assert "failed" in desk.run("backend", "login", "hpc", code=1).stderr
+
+
+def test_this_machine_needs_no_login(desk: Desk, node: Node, logins: list[list[str]]) -> None:
+    del node
+    assert "this machine" in desk.run("backend", "login", "here").stdout
+    assert logins == []
+
+
+def test_workers_likewise(desk: Desk, node: Node, logins: list[list[str]]) -> None:
+    del node
+    desk.worker("hpc")
+    desk.run("workers", "login", "hpc")
+    assert len(logins) == 1
+    assert "no worker 'gone'" in desk.refused("workers", "login", "gone")
