@@ -151,7 +151,10 @@ def _start_again(engine: Engine) -> None:
     (engine.rig.start_master if engine.kind == "gridengine" else engine.rig.start_controller)()
 
 
-@pytest.mark.parametrize("after", [0.4, 0.9, 1.4])
+@pytest.mark.parametrize(
+    "after",
+    [0.4, pytest.param(0.9, marks=pytest.mark.soak), pytest.param(1.4, marks=pytest.mark.soak)],
+)
 def test_a_killed_dispatcher_submits_each_task_once(
     engine: Engine, lab: ClusterLab, after: float
 ) -> None:
