@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,20 @@ import pytest
 
 from tests.conftest import Eventually
 from tests.integration.test_adhoc import Desk, Played
+from tests.rigs import gridengine, slurm
+from tests.rigs.lsf_standin import rig as lsf
+from tests.rigs.pbs_standin import rig as pbs
 
 pytestmark = pytest.mark.ansible
 
 ATTEMPT = "a123456789"
+ENGINES: dict[str, tuple[Callable[[], str | None], Callable[[Path], AbstractContextManager[Any]]]]
+ENGINES = {
+    "slurm": (slurm.missing, lambda folder: slurm.Slurm.start(1, folder)),
+    "gridengine": (gridengine.missing, gridengine.GridEngine.start),
+    "pbs": (pbs.missing, pbs.PbsStandIn.start),
+    "lsf": (lsf.missing, lsf.LsfStandIn.start),
+}
 ODD = 'a\'b "$(id)" `id` \\ *~ü\nEOF'
 
 
@@ -158,3 +171,73 @@ def test_become_is_refused_plainly(desk: Desk) -> None:
 def test_the_playbooks_take_other_hosts(project: Path, playbook: str) -> None:
     text = (project / "playbooks" / f"{playbook}.yml").read_text()
     assert "{{ hopper_hosts | default('hopper_" in text
+
+
+# On batch systems
+
+
+@pytest.fixture(scope="module", params=sorted(ENGINES))
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Any]]:
+    """A login node of each kind, with what it is called."""
+    missing, start = ENGINES[request.param]
+    if reason := missing():
+        pytest.skip(f"{request.param}: {reason}")
+    with start(tmp_path_factory.mktemp(request.param)) as rig:
+        yield request.param, rig
+
+
+@pytest.fixture
+def sockets() -> Iterator[str]:
+    """A folder with a path that is short enough for ssh's sockets."""
+    with tempfile.TemporaryDirectory(prefix="hop-") as folder:
+        yield folder
+
+
+@pytest.mark.rig
+def test_a_job_on_a_batch_system_is_submitted_followed_and_cancelled(
+    engine: tuple[str, Any], tmp_path: Path, sockets: str, eventually: Eventually
+) -> None:
+    kind, rig = engine
+    host = {
+        **rig.ssh_facts.inventory_vars(),
+        "ansible_control_path_dir": sockets,
+        "batch_submit_backend": kind,
+    }
+    inventory = {"hopper_backends": {"hosts": {"w": host}}}
+    (tmp_path / "inventory.json").write_text(json.dumps(inventory))
+    desk = Desk(folder=tmp_path)
+
+    def on(playbook: str, *words: str, **variables: Any) -> Played:
+        given = {f"batch_submit_{key}": value for key, value in variables.items()}
+        return desk.play(playbook, *words, **given)
+
+    task = {
+        "command": "printf '%s' \"$OF\"; sleep 600",
+        "env": {"OF": ODD},
+        "memory": "100M",
+        "time_limit": "20m",
+    }
+    planned = on("submit", "--check", **task)
+    assert planned.result["changed"], planned.output
+    first = on("submit", **task)
+    assert first.code == 0, first.output
+    ids = {"attempt": first.result["attempt"]}
+    again = on("submit", **task)
+    assert (again.result["changed"], again.result["native_id"]) == (
+        False,
+        first.result["native_id"],
+    )
+    eventually(lambda: job_of(on("poll", **ids))["phase"] == "running", within=90, what="its start")
+    by_native = on("poll", native_ids=first.result["native_id"])
+    assert job_of(by_native)["phase"] == "running", by_native.output
+    log = tmp_path / "logs" / f"{ids['attempt']}.out"
+    eventually(lambda: on("fetch_logs", **ids).result["size"], within=90, what="its output")
+    on("fetch_logs", **ids)
+    assert log.read_text() == ODD
+    ended = on("batch_cancel", **ids)
+    assert (ended.code, ended.result["over"]) == (0, True), ended.output
+    refused = on("submit", **{**task, "partition": "nosuch"})
+    assert refused.code == 2
+    assert "refused: " in refused.result["msg"]
