@@ -235,10 +235,6 @@ def test_the_manifest_has_what_a_run_was(person: Person) -> None:
     assert manifest["state"] == "failed"
 
 
-@pytest.mark.xfail(
-    reason="an order to a local backend is answered only when its jobs with a time limit end: "
-    "dash keeps the order's own output open in watch_here"
-)
 def test_cancel_and_delete(person: Person, eventually: Eventually) -> None:
     mark = person.there / "running"
     tasks = [

@@ -220,7 +220,8 @@ submit() {
     fi
     hopper_script=$side/job.sh
     if [ -z "$2" ]; then
-        start_here "$1" "$4" >"$side/submit.out" 2>"$side/submit.err"
+        # In a shell of its own: what stays in the background is not to hold our own output.
+        (start_here "$1" "$4") >"$side/submit.out" 2>"$side/submit.err"
     else
         (as_user limited "$2") >"$side/submit.out" 2>"$side/submit.err" </dev/null
     fi
