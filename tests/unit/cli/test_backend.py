@@ -39,7 +39,7 @@ def test_how_they_stand(desk: Desk, node: Node) -> None:
         last_contact=ago(minutes=9),
         no_contact_since=ago(minutes=5),
         contact_error="needs login: Permission denied (keyboard-interactive)",
-        contact_not_before=ago(minutes=-5),
+        contact_not_before=ago(hours=-5),
     )
     running = job(
         "a-1aaaaa",
