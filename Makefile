@@ -65,7 +65,8 @@ coverage: $(VENV)/.installed-test
 	$(IN_VENV) coverage report --fail-under=90
 
 oldest: $(OLDEST)/.installed collections
-	$(IN_OLDEST) $(PYTEST) -m 'ansible and not soak' --ignore tests/acceptance/test_faults.py tests
+	$(IN_OLDEST) $(PYTEST) -m 'ansible and not soak' --ignore tests/acceptance/test_faults.py \
+	  --ignore tests/integration/test_adhoc_native.py tests
 
 # --- set-up
 
