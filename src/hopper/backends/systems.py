@@ -19,12 +19,11 @@ from hopper.model.batch import BatchReading, Followed, Query, Said, Submission
 from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.model.task import Task
+from hopper.remote.batch_script import PROGRAMS
 from hopper.remote.quoting import quote
 
 WORKER = "worker"
 """The kind of backend that is the zip workers: no batch system."""
-PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub"}
-"""What must be on PATH on the login node, else its login profile is read."""
 
 
 class Systems:

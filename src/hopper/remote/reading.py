@@ -12,6 +12,8 @@ from hopper.model.orders import ExternalSighting, LaunchResult, Sighting
 KIB = 1024
 KINDS = frozenset({"result", "tar", "log", "errors", "system", "tasks"})
 
+PHASES = frozenset({"absent", "staged", "running", "ended", "rebooted", "vanished"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
@@ -106,6 +108,9 @@ def _missing(f: Findings, what: str, path: str) -> None:
 
 def _attempt(f: Findings, *fields: str) -> None:
     attempt, phase, how, code, began, ended, size, left, group = fields
+    if phase not in PHASES:
+        # Of what is not understood, nothing is concluded.
+        raise ValueError(f"no phase {phase!r}")
     f.sightings.append(
         Sighting(
             attempt=attempt,

@@ -99,6 +99,11 @@ def test_a_host_is_read() -> None:
     assert one("host", "b", "", "", "/in", "/out").free_bytes is None
 
 
+def test_an_unknown_phase_concludes_nothing() -> None:
+    with pytest.raises(TransportError, match="garbled"):
+        one("attempt", "a1", "melted", "", "", "", "", "0", "", "")
+
+
 def test_an_attempt_is_read() -> None:
     fields = ("a1", "ended", "exited", "3", "10", "20", "7", " 11  12 ", "")
     [seen] = one("attempt", *fields).sightings
