@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,26 +130,29 @@ def test_a_controller_that_is_away_ends_nothing(engine: Engine, lab: ClusterLab)
     lab.start_run([task("patient", f"until [ -e '{release}' ]; do sleep 0.2; done")], "cl")
     with lab.dispatching():
         lab.eventually(lambda: lab.states()["patient"] == "running", within=60)
-        _stop(engine)
-        looked = _contacts(lab)
-        lab.eventually(lambda: _contacts(lab) > looked, within=60, what="a look meanwhile")
-        assert lab.states()["patient"] in {"running", "settling"}
-        _start_again(engine)
+        told = _troubles(lab)
+        with _away(engine):
+            lab.eventually(lambda: _troubles(lab) > told, within=60, what="a look meanwhile")
+            assert lab.states()["patient"] in {"running", "settling"}
         assert engine.rig.ssh(f"touch '{release}'").returncode == 0
         lab.eventually(lambda: lab.states()["patient"] == "completed", within=60)
 
 
-def _contacts(lab: ClusterLab) -> str:
-    """The events so far of trouble with the cluster."""
-    return lab.hopper("events", "--limit", "0", "--json")
+def _troubles(lab: ClusterLab) -> int:
+    """How many events so far tell of trouble."""
+    events = lab.hopper("events", "--limit", "0", "--json").splitlines()
+    return sum(json.loads(event)["kind"] == "trouble" for event in events)
 
 
-def _stop(engine: Engine) -> None:
-    (engine.rig.stop_master if engine.kind == "gridengine" else engine.rig.stop_controller)()
-
-
-def _start_again(engine: Engine) -> None:
-    (engine.rig.start_master if engine.kind == "gridengine" else engine.rig.start_controller)()
+@contextmanager
+def _away(engine: Engine) -> Iterator[None]:
+    """Have no controller for as long as the block lasts."""
+    rig, part = engine.rig, "master" if engine.kind == "gridengine" else "controller"
+    getattr(rig, f"stop_{part}")()
+    try:
+        yield
+    finally:
+        getattr(rig, f"start_{part}")()
 
 
 @pytest.mark.parametrize(
