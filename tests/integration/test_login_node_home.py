@@ -103,6 +103,32 @@ def test_what_is_said_to_be_over_is_collected_without_a_record(node: LoginNode) 
     assert contents(node.collect(submission.attempt, over=True)) == {"log": b"last words\n"}
 
 
+def test_the_systems_own_words_come_home_of_what_did_not_complete(
+    node: LoginNode, eventually: Eventually
+) -> None:
+    good, bad = run(node, eventually, "true"), run(node, eventually, "exit 3")
+    for submission in (good, bad):
+        (node.side(submission.attempt) / "log.pbs.out").write_text("x" * 30_000 + "prologue\n")
+        (node.side(submission.attempt) / "log.pbs.err").write_text("cannot chdir\n")
+    assert "system" not in contents(node.collect(good.attempt))
+    report = node.collect(bad.attempt)
+    words = contents(report)["system"]
+    assert words.startswith(b"xxx")
+    assert words.endswith(b"x" * 9000 + b"prologue\ncannot chdir\n")
+    assert len(words) < 25_000, "only the end of each"
+    [(attempt, text)] = report.words
+    assert (attempt, text[-13:]) == (bad.attempt, "cannot chdir\n")
+
+
+def test_words_of_a_job_whose_script_never_started(node: LoginNode) -> None:
+    submission = node.submission()
+    node.submit(submission)
+    (node.side(submission.attempt) / "log.lsf.out").write_text("TERM_MEMLIMIT\n")
+    report = node.collect(submission.attempt, over=True)
+    assert contents(report) == {"system": b"TERM_MEMLIMIT\n"}
+    assert report.words == ((submission.attempt, "TERM_MEMLIMIT\n"),)
+
+
 @pytest.mark.parametrize(
     ("offset", "limit", "text"),
     [(0, 100, "0123456789"), (3, 4, "3456"), (-3, 100, "789"), (-99, 2, "01"), (99, 5, "")],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hopper.cli.log_asking import FarEnd, NoContact, far_end
 from hopper.cli.log_text import last_lines
-from hopper.cli.whereabouts import log_at_home
+from hopper.cli.whereabouts import log_at_home, system_words
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError, UsageError
 from hopper.model.attempt import Attempt
@@ -157,6 +157,8 @@ class LogReading:
         return attempt.error_bytes if self._wanted.errors else attempt.log_bytes
 
     def _from_home(self, attempt: Attempt, path: Path | None) -> None:
+        if path is None or not path.stat().st_size:
+            path = self._systems_words(attempt) or path
         if path is None:
             if self._offset is None:
                 raise HopperError(f"the log of attempt {attempt.number} did not come home")
@@ -175,6 +177,16 @@ class LogReading:
             while part := file.read(CHUNK):
                 self._write(part)
         self._offset = base + size
+
+    def _systems_words(self, attempt: Attempt) -> Path | None:
+        """Return what the batch system itself said, where nothing was printed."""
+        path = system_words(self._config, self._job(), attempt) if not self._offset else None
+        if path is not None and not self._wanted.errors:
+            self._say(f"the batch system said something: 'hopper logs --error {self._job_id}'")
+            return None
+        if path is not None:
+            self._say("it wrote no errors; this is what the batch system itself said")
+        return path
 
     def _tail_at_home(self, path: Path, size: int) -> int:
         tail = self._wanted.tail

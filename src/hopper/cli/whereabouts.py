@@ -33,6 +33,12 @@ def log_at_home(
     return path if path is not None and path.is_file() else None
 
 
+def system_words(config: HopperConfig, job: Job, attempt: Attempt) -> Path | None:
+    """Return what the batch system itself said of an attempt, where it has come home."""
+    path = _task_log(config, job, attempt, "system") if job.task is not None else None
+    return path if path is not None and path.is_file() else None
+
+
 def _task_log(config: HopperConfig, job: Job, attempt: Attempt, kind: str) -> Path | None:
     """Return where a log of a task's attempt lies: the newest in its folder, others aside."""
     from hopper.home.task_results import LOG_NAMES, OWNER

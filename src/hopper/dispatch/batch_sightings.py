@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import Landed, end
+from hopper.dispatch.last_words import last_words
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.batch import (
     BatchOrder,
@@ -70,6 +71,7 @@ def sighted(
         attempt = _ended(desk, job, attempt, side, native, answered.reading)
     if side.attempt in answered.landed:
         attempt = replace(attempt, results=answered.landed[side.attempt], gathered=True)
+        attempt = _in_its_words(attempt, side, dict(answered.report.words))
     if job.with_attempt(attempt) != job:
         job = job.with_attempt(attempt)
         desk.put(job)
@@ -126,6 +128,17 @@ def _ended(
         return attempt
     ended_at = _time(side.ended_at) or (_time(native.ended_at) if native else None) or desk.now
     return replace(attempt, ending=ending, reason=reason, exit_code=code, ended_at=ended_at)
+
+
+def _in_its_words(attempt: Attempt, side: SideSighting, words: dict[str, str]) -> Attempt:
+    """Return the attempt with the system's own words, where its script told nothing."""
+    told = side.exit_code is not None or side.out_bytes or side.err_bytes
+    if told or attempt.ending in {None, Outcome.COMPLETED, Outcome.CANCELLED}:
+        return attempt
+    said = last_words(words.get(attempt.id, ""))
+    if not said or said in attempt.reason:
+        return attempt
+    return replace(attempt, reason=f"{attempt.reason}: {said}")
 
 
 def _waited_enough(desk: Desk, side: SideSighting, reading: BatchReading) -> bool:

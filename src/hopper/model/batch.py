@@ -197,6 +197,8 @@ class BatchReport:
     """Attempts that were never submitted and never will be."""
     cleaned: tuple[str, ...] = ()
     collected: tuple[Collected, ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
+    """Attempts, and the end of what the batch system itself said of them in its files."""
     gathered: tuple[str, ...] = ()
     """Attempts of which all that was offered came home."""
     too_large: tuple[str, ...] = ()

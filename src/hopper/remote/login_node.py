@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,11 @@ from hopper.remote import batch_script, gather
 from hopper.remote.batch_reading import BatchFindings, read, take_apart
 from hopper.remote.host import HALF_SECOND, ask, new_mark
 from hopper.remote.transport import Transport
+
+SYSTEM = "system"
+"""The kind of the file with the batch system's own words."""
+WORDS_LIMIT = 4000
+"""Bytes of them that a report tells."""
 
 
 def carry_out(transport: Transport, order: BatchOrder) -> BatchReport:
@@ -81,7 +87,17 @@ def _gather(
     return replace(
         report,
         collected=haul.collected,
+        words=tuple((i.attempt, _end_of(i.path)) for i in haul.collected if i.kind == SYSTEM),
         gathered=haul.gathered,
         too_large=haul.too_large,
         troubles=(*report.troubles, *haul.troubles),
     )
+
+
+def _end_of(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - WORDS_LIMIT))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from hopper import bootstrap
 from hopper.cli import log_reading
 from hopper.cli.log_text import TerminalText, last_lines
+from hopper.home.task_results import OWNER
 from hopper.model.attempt import Outcome
 from hopper.model.job import Job, Origin
 from hopper.model.orders import LogPart, Order, Report
+from hopper.model.places import task_folder
 from hopper.model.states import JobState
+from hopper.model.task import Task
 from hopper.model.worker import Worker
 from tests.unit.cli.conftest import Desk, ago, attempt, ended, job
 
@@ -240,6 +243,21 @@ def test_following_goes_on_to_the_next_attempt(
     assert done.stdout_bytes == b"one\ntwo\n"
     assert "attempt 1 failed; it is tried again" in done.stderr
     assert "attempt 2 completed" in done.stderr
+
+
+def test_the_systems_own_words_of_a_task_that_wrote_no_errors(desk: Desk) -> None:
+    task, lost = Task(id="t", command=":"), ended("cl", Outcome.FAILED, exit_code=None)
+    desk.has(job("t-1aaaaa", JobState.FAILED, attempts=(lost,), task=task, backend="cl"))
+    folder = task_folder(desk.config.paths.inbox, desk.jobs()["t-1aaaaa"])
+    folder.mkdir(parents=True)
+    (folder / OWNER).write_text(lost.id)
+    (folder / "system.log").write_text("cannot chdir\nto /x\n")
+    done = desk.run("logs", "t", "--error", "--tail", "1")
+    assert done.stdout_bytes == b"to /x\n"
+    assert "the batch system itself said" in done.stderr
+    assert "logs --error t-1aaaaa" in desk.run("logs", "t", code=1).stderr
+    (folder / "stderr.log").write_text("mine\n")
+    assert printed(desk, "t", "--error") == b"mine\n"
 
 
 def test_what_has_no_log(desk: Desk) -> None:

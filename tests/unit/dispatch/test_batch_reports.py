@@ -154,6 +154,22 @@ def test_the_accounting_ends_what_told_no_end(sighting: dict[str, Any], outcome:
     assert newest(job).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({}, "ended without an exit code: chdir: no such folder"),
+        ({"out_bytes": 5}, "ended without an exit code"),
+    ],
+)
+def test_the_systems_own_words_where_nothing_else_is_known(
+    parts: dict[str, Any], reason: str
+) -> None:
+    reading = BatchReading(jobs=(native(NativePhase.ENDED, cause=Cause.FAILED),), queue_seen=True)
+    words = ((AT, "chdir: no such folder\n"),)
+    job, _ = told(there(), sides=(side(**parts),), reading=reading, words=words)
+    assert (job.state, job.reason) == (JobState.FAILED, reason)
+
+
 def test_a_cancel_that_was_asked_for() -> None:
     reading = BatchReading(jobs=(native(NativePhase.ENDED, cause=Cause.CANCELLED),))
     job, _ = told(there(cancel_requested=True), sides=(side(),), reading=reading)

@@ -64,11 +64,7 @@ follow() {
 
 collect_task() {
     offer_log log "$out" "$out_size" "$8" && offer_log errors "$err" "$err_size" "$8" || return 0
-    # The system's own words lie beside the task's where it has files of its own.
-    if [ -n "$6" ] && [ -s "$side/log.err" ]; then
-        size_of "$side/log.err"
-        offer_log system "$side/log.err" "$size" "$8" || return 0
-    fi
+    system_words "$6" "$8" || return 0
     pack_outputs "$4" "$9" || return 0
     [ ! -e "$side/results.tar" ] || offer_unmeasured "$1" tar "$side/results.tar"
     if [ -n "$7" ]; then
@@ -77,6 +73,26 @@ collect_task() {
     fi
     emit collected "$1"
 }
+
+# Bytes of each file that the batch system itself leaves when a job is over.
+words_limit=20000
+
+# system_words ERROR LIMIT: offer what the batch system itself said: beside the errors of a task
+# with a file of its own for them, and of what did not complete.
+system_words() {
+    words=$scratch/$attempt.words
+    leave "$words"
+    [ -z "$1" ] || add_words "$side/log.err" "$2"
+    if [ "$code" != 0 ]; then
+        for name in pbs.out pbs.err lsf.out lsf.err; do
+            add_words "$side/log.$name" "$words_limit"
+        done
+    fi
+    [ -s "$words" ] || return 0
+    size_of "$words"
+    offer_log system "$words" "$size" "$size"
+}
+add_words() { [ ! -s "$1" ] || tail -c "$2" "$1" >>"$words"; } 2>/dev/null
 
 # offer_log KIND FILE SIZE LIMIT: a log, or its end.
 offer_log() {
