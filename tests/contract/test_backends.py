@@ -37,6 +37,9 @@ UNREACHED = {
     "lsf": "Cannot connect to LSF. Please wait ...\n",
     "gridengine": "Unable to run job: unable to send message to qmaster\nExiting.\n",
 }
+ARRAY_PRINTED = {"slurm": "12\n", "gridengine": "12.1-9:1\n"}
+"""What the submit command says of an array."""
+MEMBERS = {"slurm": ["12_1", "12_10", "12_999"], "gridengine": ["12.1", "12.10", "12.999"]}
 HOSTILE = ["", "a b", "a\nb", "$(id)", "`id`", "'\"\\", "é漢", "-x", "#SBATCH", "a" * 500, "%j*?;&"]
 
 
@@ -59,6 +62,30 @@ def test_directives_are_comments_of_safe_words(system: Backend, name: str) -> No
         text = "\n".join(system.directives(name, ATTEMPT, resources, "/x/log"))
         assert ATTEMPT in text
         assert "/x/log" in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_directives_of_an_array(system: Backend, name: str) -> None:
+    if not system.array_limit:
+        return
+    lines = system.array_directives(name, ATTEMPT, BatchResources(cpus=2), "~/.hopper/x/log", 37)
+    for line in lines:
+        assert re.fullmatch(r"#[A-Za-z$]+ [\x21-\x7e]+(?: [\x21-\x7e]+){0,2}", line)
+        assert not set(line.split(" ", 1)[1]) & set("`;&|<>()*?!~{}\\'#")
+    text = "\n".join(lines)
+    assert ATTEMPT in text
+    assert "1-37" in text
+
+
+def test_members_of_an_array_have_ids_of_their_own(system: Backend) -> None:
+    if not system.array_limit:
+        return
+    base = system.native_id(Said(code=0, stdout=ARRAY_PRINTED[system.kind], stderr=""))
+    members = [system.member_id(base, index) for index in (1, 10, 999)]
+    assert members == MEMBERS[system.kind]
+    assert shlex.split(system.cancel_command(members))[1:] == members
+    texts = [query.shell for query in system.queries(followed(*members), now=NOW, others=False)]
+    assert all(any(native in text for text in texts) for native in members)
 
 
 @pytest.mark.parametrize("value", [v for v in HOSTILE if v])
@@ -86,6 +113,10 @@ def test_requests_grow_with_what_is_asked(system: Backend) -> None:
     assert lines(gpus=1) != plain
     assert lines(partition="other") != plain
     assert len(lines(memory=None, time_limit=None)) < len(plain)
+
+
+def test_a_running_script_tells_of_itself(system: Backend) -> None:
+    assert {"native", "node", "index"} <= {*system.log_variables()}
 
 
 def test_a_script_is_rendered_and_right_for_bash(system: Backend, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class Backend(Protocol):
     """The script template's file name in ``roles/batch_submit/templates``."""
     accounts: bool
     """True where a finished job is told of by an accounting, which may lag."""
+    array_limit: int
+    """Most tasks of one job array; 0 where there are none, as for a backend without this member."""
 
     def __init__(self, settings: BackendSettings) -> None: ...
 
@@ -51,6 +53,18 @@ class Backend(Protocol):
         The attempt's id is in the job's name or comment. ``log`` is the path without suffix of
         the system's own output, ``LOG.out`` and ``LOG.err``. Never requeued by the system.
         """
+
+    def array_directives(
+        self, name: str, group: str, resources: BatchResources, log: str, count: int
+    ) -> list[str]:
+        """Return the directive lines of a job array of the indices 1 to ``count``.
+
+        As ``directives``, with the array's id in the place of the attempt's. ``log`` is the path
+        without suffix of the system's own output, ``LOG.INDEX.out`` and ``LOG.INDEX.err``.
+        """
+
+    def member_id(self, native_id: str, index: int) -> str:
+        """Return the native id of an array's member, from what ``native_id`` read of the array."""
 
     def submit_command(self) -> str:
         """Return shell text that submits ``"$hopper_script"`` and prints what has the native id."""
@@ -85,5 +99,24 @@ class Backend(Protocol):
     def log_variables(self) -> Mapping[str, str]:
         """Return shell words by which a running script tells about itself.
 
-        ``native`` (its native id) and ``node``, as bash expressions such as ``"$SLURM_JOB_ID"``.
+        ``native`` (its native id), ``node`` and ``index`` (its place in a job array), as bash
+        expressions such as ``"$SLURM_JOB_ID"``.
         """
+
+
+class NoArrays:
+    """What a backend without job arrays says of them."""
+
+    array_limit = 0
+
+    def array_directives(
+        self, name: str, group: str, resources: BatchResources, log: str, count: int
+    ) -> list[str]:
+        """Return nothing: it is never asked."""
+        del name, group, resources, log, count
+        return []
+
+    def member_id(self, native_id: str, index: int) -> str:
+        """Return the id as it is."""
+        del index
+        return native_id

@@ -63,17 +63,33 @@ class GridEngine:
     kind = "gridengine"
     template = "gridengine.sh.j2"
     accounts = True
+    # Far below what Grid Engine takes by default (max_aj_tasks 75000).
+    array_limit = 1000
 
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
 
     def directives(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         """Return the ``#$`` lines. HopperError for words that cannot be given to Grid Engine."""
+        return self._lines(name, attempt, resources, log_path(log))
+
+    def array_directives(
+        self, name: str, group: str, resources: BatchResources, log: str, count: int
+    ) -> list[str]:
+        """Return the ``#$`` lines of a job array."""
+        lines = self._lines(name, group, resources, f"{log_path(log)}.$TASK_ID")
+        return [*lines, f"#$ -t 1-{count}"]
+
+    def member_id(self, native_id: str, index: int) -> str:
+        """Return the id of a member as Grid Engine writes it: ``123.4``."""
+        return f"{native_id.partition('.')[0]}.{index}"
+
+    def _lines(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         options = [
             f"-N {short_name(name, attempt, _LONGEST_NAME)}",
             "-S /bin/bash",
-            f"-o {log_path(log)}.out",
-            f"-e {log_path(log)}.err",
+            f"-o {log}.out",
+            f"-e {log}.err",
             "-r n",
         ]
         cpus = max(1, resources.cpus)
@@ -165,9 +181,13 @@ class GridEngine:
         return call("qdel", [native for native in native_ids if _NATIVE.match(native)])
 
     def log_variables(self) -> Mapping[str, str]:
-        """Return where a running script finds its id and node."""
+        """Return where a running script finds its id, node and index."""
         task = '${SGE_TASK_ID:+$([ "$SGE_TASK_ID" = undefined ] || echo ".$SGE_TASK_ID")}'
-        return {"native": f'"$JOB_ID{task}"', "node": '"$(hostname)"'}
+        return {
+            "native": f'"$JOB_ID{task}"',
+            "node": '"$(hostname)"',
+            "index": '"$SGE_TASK_ID"',
+        }
 
 
 def _known(jobs: Iterable[Followed]) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from hopper.backends.base import BackendSettings, Followed
+from hopper.backends.base import BackendSettings, Followed, NoArrays
 from hopper.backends.words import last_line
 from hopper.model.batch import BatchReading, Query, Said
 from hopper.model.task import BatchResources
@@ -14,7 +14,7 @@ from hopper.model.task import BatchResources
 _PID = re.compile(r"(\d{1,10})", re.ASCII)
 
 
-class Local:
+class Local(NoArrays):
     """Processes of this machine. The native id is the process group's."""
 
     kind = "local"
@@ -64,4 +64,4 @@ class Local:
 
     def log_variables(self) -> Mapping[str, str]:
         """Return the process id of the script and the machine's name."""
-        return {"native": '"$$"', "node": '"$(hostname)"'}
+        return {"native": '"$$"', "node": '"$(hostname)"', "index": '""'}

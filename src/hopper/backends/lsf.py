@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hopper.backends import lsf_reading as reading
-from hopper.backends.base import BackendSettings, Followed
+from hopper.backends.base import BackendSettings, Followed, NoArrays
 from hopper.backends.units import mebibytes, whole_seconds
 from hopper.backends.words import (
     complaint,
@@ -49,7 +49,7 @@ _FORMAT = f"-o {quote(' '.join(reading.FIELDS))} -json"
 _NAMED = """awk -v a="$a" '{for (i=2; i<=NF; i++) if (index($i, a)==1) {print $1; exit}}'"""
 
 
-class Lsf:
+class Lsf(NoArrays):
     """LSF and OpenLava."""
 
     kind = "lsf"
@@ -165,9 +165,13 @@ class Lsf:
         return call("bkill", [native for native in native_ids if reading.NATIVE_ID.match(native)])
 
     def log_variables(self) -> Mapping[str, str]:
-        """Return where a running script finds its id and node."""
+        """Return where a running script finds its id, node and index."""
         index = '$([ "${LSB_JOBINDEX:-0}" = 0 ] || echo "[$LSB_JOBINDEX]")'
-        return {"native": f'"$LSB_JOBID{index}"', "node": '"$(hostname)"'}
+        return {
+            "native": f'"$LSB_JOBID{index}"',
+            "node": '"$(hostname)"',
+            "index": '"$LSB_JOBINDEX"',
+        }
 
 
 def _known(jobs: Iterable[Followed]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hopper.backends import pbs_reading as reading
-from hopper.backends.base import BackendSettings, Followed
+from hopper.backends.base import BackendSettings, Followed, NoArrays
 from hopper.backends.units import clock, mebibytes
 from hopper.backends.words import (
     complaint,
@@ -47,7 +47,7 @@ _UTC = "TZ=UTC0; export TZ"
 _NAMED = """awk -v a="$a" '/^Job Id: / {i=$3} $1=="Job_Name" && index($3, a)==1 {print i; exit}'"""
 
 
-class Pbs:
+class Pbs(NoArrays):
     """PBS; with the dialect ``torque``, Torque."""
 
     kind = "pbs"
@@ -171,8 +171,12 @@ class Pbs:
         return call("qdel", [native for native in native_ids if reading.NATIVE_ID.match(native)])
 
     def log_variables(self) -> Mapping[str, str]:
-        """Return where a running script finds its id and node."""
-        return {"native": '"$PBS_JOBID"', "node": '"$(hostname)"'}
+        """Return where a running script finds its id, node and index."""
+        return {
+            "native": '"$PBS_JOBID"',
+            "node": '"$(hostname)"',
+            "index": '"${PBS_ARRAY_INDEX:-$PBS_ARRAYID}"',
+        }
 
 
 def _known(jobs: Iterable[Followed]) -> list[str]:

@@ -70,17 +70,33 @@ class Slurm:
     kind = "slurm"
     template = "slurm.sh.j2"
     accounts = True
+    # By default the largest index is 1000 (MaxArraySize 1001).
+    array_limit = 1000
 
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
 
     def directives(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         """Return the ``#SBATCH`` lines. HopperError for words that cannot be given to Slurm."""
+        return self._lines(name, attempt, resources, log_path(log))
+
+    def array_directives(
+        self, name: str, group: str, resources: BatchResources, log: str, count: int
+    ) -> list[str]:
+        """Return the ``#SBATCH`` lines of a job array."""
+        lines = self._lines(name, group, resources, f"{log_path(log)}.%a")
+        return [*lines, f"#SBATCH --array=1-{count}"]
+
+    def member_id(self, native_id: str, index: int) -> str:
+        """Return the id of a member as squeue and sacct show it: ``123_4``."""
+        return f"{native_id.partition('_')[0]}_{index}"
+
+    def _lines(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         options = {
             "job-name": full_name(name, attempt),
             "comment": word(attempt, "attempt"),
-            "output": log_path(log) + ".out",
-            "error": log_path(log) + ".err",
+            "output": f"{log}.out",
+            "error": f"{log}.err",
             "ntasks": "1",
             "cpus-per-task": str(max(1, resources.cpus)),
         }
@@ -169,11 +185,12 @@ class Slurm:
         return call("scancel", [native for native in native_ids if reading.NATIVE_ID.match(native)])
 
     def log_variables(self) -> Mapping[str, str]:
-        """Return where a running script finds its id and node."""
+        """Return where a running script finds its id, node and index."""
         return {
             "native": '"${SLURM_ARRAY_TASK_ID:+${SLURM_ARRAY_JOB_ID}_}'
             '${SLURM_ARRAY_TASK_ID:-$SLURM_JOB_ID}"',
             "node": '"${SLURMD_NODENAME:-$(hostname)}"',
+            "index": '"$SLURM_ARRAY_TASK_ID"',
         }
 
 
