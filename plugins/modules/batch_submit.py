@@ -76,6 +76,11 @@ options:
     description: On PBS, the queue that goes before the partition.
     type: str
     default: ""
+  dialect:
+    description: On PBS, C(torque) where it is Torque.
+    type: str
+    default: ""
+    choices: ["", torque]
   output_file:
     description:
       - Where standard output goes, relative to the working folder; a file of the attempt's side

@@ -43,6 +43,7 @@ TASK: dict[str, Any] = {
     "gres": {"type": "str", "default": ""},
     "account": {"type": "str", "default": ""},
     "queue": {"type": "str", "default": ""},
+    "dialect": {"type": "str", "default": "", "choices": ["", "torque"]},
     "output_file": {"type": "str", "default": ""},
     "error_file": {"type": "str", "default": ""},
 }
@@ -58,6 +59,7 @@ def system_of(arguments: Mapping[str, Any]) -> Backend:
             account=str(arguments.get("account") or ""),
             queue=str(arguments.get("queue") or ""),
             login_shell=bool(arguments.get("login_shell")),
+            dialect=str(arguments.get("dialect") or ""),
         )
     )
 

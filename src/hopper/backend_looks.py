@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from hopper import bootstrap
 from hopper.asking import Asking, answered
+from hopper.backends.pbs_reading import told_by_version
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError
@@ -88,6 +89,8 @@ def check(config: HopperConfig, backend: Backend, asking: Asking) -> BackendChec
     asked = (Followed(attempt="", native_id=_NOBODY, submitted_at=now),)
     queries = systems.queries(backend.name, asked, now=now, others=False)
     which = _query("which", _which((*programs, *useful)))
+    if backend.type == "pbs":
+        queries = [*queries, _query("version", "qstat --version 2>&1")]
     report = asking.visit(backend, [which, *queries])
     try:
         answers = dict(answered(report, backend).answers)
@@ -104,7 +107,10 @@ def check(config: HopperConfig, backend: Backend, asking: Asking) -> BackendChec
         backend=backend.name,
         error=f"its batch system does not answer: {reading.trouble}" if silent else "",
         missing=tuple(missing),
-        advice=tuple(_advice(report, reading if cluster else None, lacking)),
+        advice=(
+            *_advice(report, reading if cluster else None, lacking),
+            *_dialect(backend, answers.get("version")),
+        ),
         free_bytes=report.free_bytes,
         clock_skew=report.clock_skew,
         accounting=reading.accounting if cluster else None,
@@ -136,6 +142,14 @@ def _advice(report: BatchReport, reading: BatchReading | None, lacking: Sequence
     if not reading.accounting:
         said.append("no accounting: what jobs used is not told")
     return said
+
+
+def _dialect(backend: Backend, said: Said | None) -> list[str]:
+    """Return what is to be mended of the config's ``dialect``."""
+    told = told_by_version(said.stdout) if said is not None else None
+    if told is None or told == (backend.dialect or ""):
+        return []
+    return ["it is Torque: set 'dialect: torque'" if told else "it is no Torque: remove 'dialect'"]
 
 
 # --- jobs

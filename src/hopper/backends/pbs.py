@@ -32,7 +32,6 @@ from hopper.model.batch import BatchReading, ClusterInfo, NativeSighting, Query,
 from hopper.model.task import BatchResources
 from hopper.remote.quoting import call, quote
 
-TORQUE = "torque"
 _NAME_LIMIT = 15
 _SAID_ID = re.compile(r"(\d{1,12}(?:\[\d*\])?(?:\.[A-Za-z0-9._-]{1,200})?)", re.ASCII)
 _TROUBLE = re.compile(
@@ -81,7 +80,7 @@ class Pbs(NoArrays):
     def _requests(self, resources: BatchResources) -> list[str]:
         cpus, gpus = max(1, resources.cpus), gpu_count(resources)
         memory = f"mem={mebibytes(resources.memory)}mb" if resources.memory is not None else ""
-        if self._settings.dialect == TORQUE:
+        if self._settings.dialect == reading.TORQUE:
             nodes = f"nodes=1:ppn={cpus}" + (f":gpus={gpus}" if gpus else "")
             requests = [nodes, *([memory] if memory else [])]
         else:

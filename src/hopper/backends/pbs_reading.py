@@ -15,6 +15,8 @@ from hopper.backends.words import one_line
 from hopper.model.batch import Cause, ClusterInfo, NativePhase, NativeSighting
 
 Fields = dict[str, str]
+TORQUE = "torque"
+"""The dialect of Torque; that of PBS is empty."""
 
 NATIVE_ID = re.compile(r"(\d{1,12}(?:\[\d*\])?)(?:\.[A-Za-z0-9._-]{1,200})?\Z", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -69,6 +71,13 @@ def _salvage(text: str) -> dict[str, Fields]:
             else:
                 fields.setdefault(f"{outer}.{name}" if inner else name, value.strip('"'))
     return found
+
+
+def told_by_version(text: str) -> str | None:
+    """Return the dialect by what ``qstat --version`` said; None where it does not tell."""
+    if re.search(r"^pbs_version\s*=", text, re.MULTILINE):
+        return ""
+    return TORQUE if re.search(r"^version:", text, re.MULTILINE | re.IGNORECASE) else None
 
 
 def from_text(text: str) -> dict[str, Fields]:

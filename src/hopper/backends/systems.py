@@ -152,6 +152,7 @@ def settings_of(config: BackendConfig) -> BackendSettings:
         default_partition=config.partition,
         partitions=config.partitions,
         login_shell=config.login_shell,
+        dialect=config.dialect or "",
     )
 
 

@@ -33,6 +33,12 @@ class Array(StrEnum):
     OFF = "off"
 
 
+class Dialect(StrEnum):
+    """In what a batch system differs from others of its kind."""
+
+    TORQUE = "torque"
+
+
 class Ssh(Settings):
     """How a backend's login node is reached."""
 
@@ -104,6 +110,9 @@ class Backend(Settings):
         "~/.hopper", "Its folder for scripts, logs and outcomes.", unit="folder there"
     )
     queue: Line = key("", "PBS: the queue of all its jobs, whatever their tasks say.")
+    dialect: Dialect | None = key(
+        None, "PBS: torque, where it is Torque ('hopper backend check' says).", unit="torque"
+    )
     partitions: dict[str, Line] = key(
         {}, "Partitions as tasks name them, and as it does.", unit="name: name"
     )
@@ -143,6 +152,14 @@ class Backend(Settings):
             raise ValueError(
                 f"backend {self.name} needs ssh: with the host of its login node, or host: with "
                 "one of the inventory (localhost for this machine)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _dialect_of_pbs(self) -> Self:
+        if self.dialect is not None and self.type != "pbs":
+            raise ValueError(
+                f"backend {self.name} has a dialect, which is for type: pbs; it is {self.type}"
             )
         return self
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hopper.backends import pbs_reading as reading
 from hopper.backends.base import BackendSettings
 from hopper.backends.pbs import Pbs
 from hopper.model.batch import BatchReading, Cause, NativePhase, NativeSighting, Said
@@ -331,6 +332,19 @@ def test_directives() -> None:
     assert "#PBS -l nodes=1:ppn=2:gpus=1" in lines
     assert "#PBS -l mem=3072mb" in lines
     assert "#PBS -q batch" in lines, "the queue of the config goes before the task's partition"
+
+
+@pytest.mark.parametrize(
+    ("said", "dialect"),
+    [
+        (captured.numbered("pbs", "93-version")[1].stdout, ""),
+        ("Version: 6.1.2\nCommit: 661e092552de43a785c15d39a3634a541d86898e\n", "torque"),
+        ("version: 4.2.10\n", "torque"),
+        ("qstat: not found\n", None),
+    ],
+)
+def test_dialects_are_told_by_the_version(said: str, dialect: str | None) -> None:
+    assert reading.told_by_version(said) == dialect
 
 
 def test_cancel() -> None:

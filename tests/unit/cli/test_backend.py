@@ -85,6 +85,19 @@ def test_check_says_what_is_missing(desk: Desk, node: Node) -> None:
     assert desk.run("backend", "check", "here", code=1).stdout.startswith("here\t✗")
 
 
+def test_check_says_what_dialect_it_is(desk: Desk, node: Node) -> None:
+    config = desk.folder / "hopper.yaml"
+    text = config.read_text().replace("type: slurm", "type: pbs")
+    config.write_text(text)
+    for name in ("qsub", "qdel"):
+        node.program(name, "exit 1")
+    node.program("qstat", "[ $1 = --version ] && echo 'Version: 6.1.2' >&2")
+    [check] = desk.json("backend", "check", "hpc", code=1)
+    assert "it is Torque: set 'dialect: torque'" in check["advice"]
+    config.write_text(text.replace("type: pbs", "type: pbs\n  dialect: torque"))
+    assert "Torque" not in desk.run("backend", "check", "hpc", code=1).stdout
+
+
 def test_a_cluster_that_does_not_answer_cannot_take_jobs(desk: Desk, node: Node) -> None:
     node.program("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     assert "Unable to contact" in desk.refused("backend", "jobs", "hpc", code=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hopper.backends.systems import settings_of
 from hopper.config.load import load
 from hopper.errors import ConfigError
 
@@ -22,7 +23,7 @@ backends:
     clone_dir: /scratch/clones
     partitions: {gpu: gpu-a100}
     init: module use /apps
-  - {name: torque, type: pbs, host: pbs-login, queue: batch}
+  - {name: torque, type: pbs, host: pbs-login, queue: batch, dialect: torque}
   - {name: here, type: local, array: off}
 environments:
   - name: julia 1.10
@@ -72,6 +73,7 @@ def test_all_keys_of_the_seed(tmp_path: Path) -> None:
     assert torque.host_variables() == {}
     assert here.host_variables() == {"ansible_connection": "local"}
     assert here.array == "off"
+    assert (settings_of(torque).dialect, settings_of(hpc).dialect) == ("torque", "")
     assert [b.partition for b in config.backends] == ["normal", "normal", ""]
     assert (hpc.max_concurrent, torque.max_concurrent) == (7, 100)
     workflow, (git, path) = config.workflows[0], config.sources
@@ -106,6 +108,8 @@ def test_a_default_partition_may_be_none(tmp_path: Path) -> None:
         ("backends: [{name: a, type: slurm}]", "backend a needs ssh"),
         ("backends: [{name: a, type: x, host: b, ssh: {host: c}}]", "both ssh and host"),
         ("backends: [{name: a, type: Slurm!, host: b}]", "must be one word"),
+        ("backends: [{name: a, type: pbs, host: b, dialect: tork}]", "torque"),
+        ("backends: [{name: a, type: slurm, host: b, dialect: torque}]", "is for type: pbs"),
         ("backends: [{name: all, type: local}]", "something else to Ansible"),
         ("backends: [{name: a, type: local}, {name: a, type: local}]", "there twice"),
         ("backends: [{name: a, type: local, clone_dir: x}]", "absolute path"),
