@@ -27,6 +27,8 @@ class BatchFindings:
     free_bytes: int | None = None
     work: str = ""
     words: list[Words] = field(default_factory=list)
+    submitted: list[SubmitResult] = field(default_factory=list)
+    """Of those that said no more than one line."""
     sides: list[SideSighting] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     cleaned: list[str] = field(default_factory=list)
@@ -84,9 +86,12 @@ def take_apart(findings: BatchFindings, raw: bytes) -> BatchRaw:
         text = pieces.take(length).decode("latin-1")
         log = LogPart(attempt=attempt, size=size, offset=offset, text=text)
     return BatchRaw(
-        submitted=tuple(
-            SubmitResult(attempt=name, verdict=Submitted(word), said=words)
-            for name, word, words in said.get("submission", ())
+        submitted=(
+            *findings.submitted,
+            *(
+                SubmitResult(attempt=name, verdict=Submitted(word), said=words)
+                for name, word, words in said.get("submission", ())
+            ),
         ),
         answers=tuple((name, words) for name, _, words in said.get("answer", ())),
         cancelled=tuple((name, words) for name, _, words in said.get("cancelled", ())),
@@ -135,6 +140,11 @@ def _words(kind: str) -> Callable[..., None]:
     return reader
 
 
+def _submitted(f: BatchFindings, attempt: str, verdict: str, line: str) -> None:
+    said = Said(code=0, stdout=line + "\n", stderr="")
+    f.submitted.append(SubmitResult(attempt=attempt, verdict=Submitted(verdict), said=said))
+
+
 def _side(f: BatchFindings, *fields: str) -> None:
     attempt, native, began, code, ended, out, err, alive, node, how = fields
     f.sides.append(
@@ -172,6 +182,7 @@ _READERS: dict[str, Callable[..., None]] = {
     "login": _login,
     "answer": _words("answer"),
     "submission": _words("submission"),
+    "submitted": _submitted,
     "cancelled": _words("cancelled"),
     "withdrawn": lambda f, attempt: f.withdrawn.append(attempt),
     "cleaned": lambda f, attempt: f.cleaned.append(attempt),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hopper.model.batch import BatchOrder, FollowBatch
 from hopper.remote.quoting import assignment, call
-from hopper.remote.script import add_file, source
+from hopper.remote.script import add_file, add_folder, source
 
 PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub"}
 """By the kind of backend, what must be on PATH there, else the login profile is read."""
@@ -84,6 +84,8 @@ def payload(order: BatchOrder) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for item in order.submissions:
+            # It becomes the side folder as it is, claimed from the first moment.
+            add_folder(tar, f"{item.attempt}/claim")
             script = item.script.encode("utf-8", "surrogateescape")
             add_file(tar, f"{item.attempt}/job.sh", script)
             for path, name in item.inputs:

@@ -134,3 +134,12 @@ def add_file(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member.mode = 0o600
     member.mtime = int(time.time())
     tar.addfile(member, io.BytesIO(content))
+
+
+def add_folder(tar: tarfile.TarFile, name: str) -> None:
+    """Add a folder that only its owner may enter."""
+    member = tarfile.TarInfo(name)
+    member.type = tarfile.DIRTYPE
+    member.mode = 0o700
+    member.mtime = int(time.time())
+    tar.addfile(member)

@@ -95,8 +95,8 @@ def test_the_tar_ends_with_the_word_that_it_is_whole(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         names = tar.getnames()
         script = tar.extractfile("a1/job.sh")
-        modes = {member.mode for member in tar.getmembers()}
+        modes = {(member.isdir(), member.mode) for member in tar.getmembers()}
         assert script is not None
         assert script.read() == f"#{ODD}".encode() + b"\xff"
-    assert names == ["a1/job.sh", f"a1/inputs/{'n' * 120}", "uploads/key", "whole"]
-    assert modes == {0o600}
+    assert names == ["a1/claim", "a1/job.sh", f"a1/inputs/{'n' * 120}", "uploads/key", "whole"]
+    assert modes == {(True, 0o700), (False, 0o600)}

@@ -77,6 +77,12 @@ limited_here() {
     return "$limited_code"
 }
 
+# one_line FILE: sets line; false unless the file holds one whole line of plain text.
+one_line() {
+    { IFS= read -r line && ! read -r rest && [ -z "$rest" ]; } 2>/dev/null <"$1" || return 1
+    case $line in *[!\ -~]*) return 1 ;; esac
+}
+
 # tell KIND NAME WORD CODE FILE: announce what a command said, which is in FILE.out and FILE.err.
 tell() {
     size_of "$5.out"
@@ -147,7 +153,12 @@ submission() {
     digits "$code"
     code=${digits:-255}
     if [ "$code" = 0 ]; then
-        tell submission "$1" "$2" 0 "$side/submit"
+        # This is what most say, and a process to measure it would be dear.
+        if [ ! -s "$side/submit.err" ] && one_line "$side/submit.out"; then
+            emit submitted "$1" "$2" "$line"
+        else
+            tell submission "$1" "$2" 0 "$side/submit"
+        fi
         return 0
     fi
     # What did not end in order may go on to write.
@@ -193,29 +204,15 @@ keep_submitted() {
 submit() {
     side=$work/$1
     stage=$arrived/$1
-    if [ -e "$side/submitted" ]; then
-        submission "$1" again
-        return 0
+    if ! settle_in "$1" 2>/dev/null; then
+        ! told_before "$1" "$3" || return 0
+        if ! take_script; then
+            say submission "$1" refused 1 "$refusal"
+            return 0
+        fi
     fi
-    if ! mkdir -p "$side" 2>/dev/null; then
-        say submission "$1" refused 1 "no folder can be made in $work"
-        return 0
-    fi
-    if ! claim 2>/dev/null; then
-        say submission "$1" underway 0 ''
-        return 0
-    fi
-    if [ -e "$side/submitted" ]; then
-        # By the one whose claim this was a moment ago.
-        submission "$1" again
-        return 0
-    fi
-    if [ -e "$side/tried" ] && known_before "$1" "$3"; then
-        submission "$1" "$verdict"
-        return 0
-    fi
-    if ! take_script; then
-        say submission "$1" refused 1 "$refusal"
+    if ! leave "$side/tried"; then
+        say submission "$1" refused 1 "no file can be made in $side"
         return 0
     fi
     hopper_script=$side/job.sh
@@ -226,19 +223,49 @@ submit() {
         (as_user limited "$2") >"$side/submit.out" 2>"$side/submit.err" </dev/null
     fi
     code=$?
-    write_whole "$side/submit.code" "$code"
+    printf '%s\n' "$code" >"$side/submit.code"
     [ "$code" != 0 ] || keep_submitted
     submission "$1" now
+}
+
+# settle_in ATTEMPT: make what came its side folder, with our claim in it, where there is none;
+# false where another is or comes first. It comes to be with all that it holds in one step.
+settle_in() {
+    [ "$received" = 1 ] && [ ! -e "$side" ] && [ -d "$stage/claim" ] || return 1
+    start_time $$
+    claimed="$$ $started"
+    printf '%s\n' "$claimed" >"$stage/claim/pid" || return 1
+    mv -f "$stage" "$side" || return 1
+    claimer=
+    read -r claimer <"$side/claim/pid"
+    [ "$claimer" != "$claimed" ] || return 0
+    # A folder that came first took ours in.
+    mv -f "$side/$1" "$stage"
+    return 1
+}
+
+# told_before ATTEMPT LOOKUP: whether there is nothing more to do, and it was told why.
+told_before() {
+    if [ -e "$side/submitted" ]; then
+        submission "$1" again
+    elif ! mkdir -p "$side" 2>/dev/null; then
+        say submission "$1" refused 1 "no folder can be made in $work"
+    elif ! claim 2>/dev/null; then
+        say submission "$1" underway 0 ''
+    elif [ -e "$side/submitted" ]; then
+        # By the one whose claim this was a moment ago.
+        submission "$1" again
+    else
+        [ -e "$side/tried" ] && known_before "$1" "$2" && submission "$1" "$verdict"
+    fi
 }
 
 # take_script: put what came for the attempt into its side folder; false with why in refusal.
 take_script() {
     refusal="its script did not arrive whole"
     [ "$received" = 1 ] && [ -e "$stage/job.sh" ] || return 1
-    rm -rf "$side/inputs"
-    refusal=$(mv -f "$stage"/* "$side/" 2>&1) || return 1
-    refusal="no file can be made in $side"
-    leave "$side/tried"
+    rm -rf "$side/inputs" "$stage/claim"
+    refusal=$(mv -f "$stage"/* "$side/" 2>&1)
 }
 
 # cancel ATTEMPT COMMAND: end it. Without COMMAND it is a process group of this host.

@@ -46,25 +46,26 @@ follow() {
     [ ! -e "$side/cancel" ] || how=cancelled
     if [ -n "$5" ]; then path_of "$5" "$4"; out=$found; else out=$side/log.out; fi
     if [ -n "$6" ]; then path_of "$6" "$4"; err=$found; else err=$side/log.err; fi
-    out_size=0
-    err_size=0
-    if [ -f "$out" ]; then
+    over=0
+    [ "$2" != 1 ] || { [ -z "$code" ] && [ "$3" != 1 ] && [ "$alive" != 0 ]; } || over=1
+    if [ $over = 1 ]; then
+        copy_log log "$out" "$8"
+        out_size=$size
+        out_copy=$copied
+        copy_log errors "$err" "$8"
+        err_copy=$copied
+    else
         size_of "$out"
         out_size=$size
-    fi
-    if [ -f "$err" ]; then
         size_of "$err"
-        err_size=$size
     fi
-    emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$err_size" "$alive" "$node" "$how"
-    [ "$2" = 1 ] || return 0
-    [ -n "$code" ] || [ "$3" = 1 ] || [ "$alive" = 0 ] || return 0
-    collect_task "$@"
+    emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$size" "$alive" "$node" "$how"
+    [ $over = 0 ] || collect_task "$@"
 }
 
 collect_task() {
-    offer_log log "$out" "$out_size" "$8" && offer_log errors "$err" "$err_size" "$8" || return 0
-    system_words "$6" "$8" || return 0
+    offer_log log "$out" "$out_copy" && offer_log errors "$err" "$err_copy" || return 0
+    system_words "$6" "$8"
     pack_outputs "$4" "$9" || return 0
     [ ! -e "$side/results.tar" ] || offer_unmeasured "$1" tar "$side/results.tar"
     if [ -n "$7" ]; then
@@ -81,7 +82,7 @@ words_limit=20000
 # with a file of its own for them, and of what did not complete.
 system_words() {
     words=$scratch/$attempt.words
-    leave "$words"
+    [ -n "$1" ] || [ "$code" != 0 ] || return 0
     [ -z "$1" ] || add_words "$side/log.err" "$2"
     if [ "$code" != 0 ]; then
         for name in pbs.out pbs.err lsf.out lsf.err; do
@@ -90,41 +91,91 @@ system_words() {
     fi
     [ -s "$words" ] || return 0
     size_of "$words"
-    offer_log system "$words" "$size" "$size"
+    offer "$attempt" system "$words" "$size"
+    [ "$along" = 1 ] || kept=1
 }
 add_words() { [ ! -s "$1" ] || tail -c "$2" "$1" >>"$words"; } 2>/dev/null
 
-# offer_log KIND FILE SIZE LIMIT: a log, or its end.
+# copy_log KIND FILE LIMIT: copy a log, or its end; it may still grow. Sets size, of the log, and
+# copied, of the copy: nothing where no whole one could be made.
+copy_log() {
+    size=0
+    copied=0
+    [ -f "$2" ] && [ -s "$2" ] || return 0
+    copy=$scratch/$attempt.$1
+    copy_part head "$3" "$2"
+    [ "$size" != "$copied" ] || return 0
+    # It is longer than that, grew, or the disk is full.
+    if less "$3" "$size"; then
+        wanted=$3
+        copy_part tail "$wanted" "$2"
+    else
+        wanted=$size
+        copy_part head "$wanted" "$2"
+    fi
+    [ "$copied" = "$wanted" ] || copied=
+}
+
+# copy_part PROGRAM BYTES FILE: copy its head or tail; sets size and copied.
+copy_part() {
+    "$1" -c "$2" "$3" >"$copy" 2>/dev/null
+    case $3$copy in
+    *'
+'*)
+        size_of "$copy"
+        copied=$size
+        size_of "$3"
+        ;;
+    *)
+        # In one go; the names may hold blanks.
+        copied=$(wc -c "$3" "$copy" 2>/dev/null)
+        size=${copied#"${copied%%[0-9]*}"}
+        size=${size%%[!0-9]*}
+        copied=${copied#*
+}
+        copied=${copied#"${copied%%[0-9]*}"}
+        copied=${copied%%[!0-9]*}
+        ;;
+    esac
+}
+
+# The SHA-256 of nothing.
+empty_digest=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+
+# offer_log KIND FILE SIZE: offer the copy of a log, of that size.
 offer_log() {
     [ -f "$2" ] || return 0
-    copy=$scratch/$attempt.$1
-    # It may still grow; what comes home is what was measured.
-    if less "$4" "$3"; then
-        cut_from="tail"
-        cut_to=$4
-    else
-        cut_from="head"
-        cut_to=$3
-    fi
-    "$cut_from" -c "$cut_to" "$2" >"$copy" 2>/dev/null
-    size_of "$copy"
-    if [ "$size" != "$cut_to" ]; then
+    case $3 in
+    '')
         emit trouble "$attempt" "no whole copy of $2 can be made in $work"
         return 1
-    fi
-    offer "$attempt" "$1" "$copy" "$size"
-    [ "$along" = 1 ] || kept=1
+        ;;
+    0) emit file "$attempt" "$1" "$scratch/$attempt.$1" 0 "$empty_digest" 1 ;;
+    *)
+        offer "$attempt" "$1" "$scratch/$attempt.$1" "$3"
+        [ "$along" = 1 ] || kept=1
+        ;;
+    esac
+}
+
+# holds_some FOLDER: whether there is anything in it.
+holds_some() {
+    for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+        [ ! -e "$entry" ] && [ ! -L "$entry" ] || return 0
+    done
+    return 1
 }
 
 # pack_outputs FOLDER GLOBS: a tar of the task's output folder and of what its globs match.
 pack_outputs() {
+    [ -n "$2" ] || holds_some "$side/output" || return 0
     [ ! -e "$side/results.tar" ] || return 0
     expand_home "$1"
     pack_folder=$expanded
     pack_globs=$2
     (
         set --
-        if [ -d "$side/output" ] && [ -n "$(ls -A "$side/output")" ]; then
+        if holds_some "$side/output"; then
             set -- -C "$side/output" .
         fi
         if [ -n "$pack_globs" ] && cd "$pack_folder" 2>/dev/null; then

@@ -87,28 +87,58 @@ pack_results() {
 
 raw_files=
 budget=0
+# What goes along, a line each: attempt, kind, size; and the paths. Their digests are taken in
+# one go.
+along_facts=
+along_files=
 
 # offer ATTEMPT KIND PATH SIZE: announce one file, and send it along if it fits into the budget.
 offer() {
     size=$4
-    sha256_of "$3"
     along=0
-    if ! less "$budget" "$size"; then
-        along=1
-        budget=$((budget - size))
-        raw_files="$raw_files$3
-"
-    fi
+    less "$budget" "$size" || along=1
+    # A newline would end the path in our list; such a file is fetched on its own.
     case $3 in *'
-'*)
-        # A newline would end the path in our list; such a file is fetched on its own.
-        if [ $along = 1 ]; then
-            raw_files=${raw_files%"$3
-"}
-            along=0
-        fi ;;
+'*) along=0 ;;
     esac
-    emit file "$1" "$2" "$3" "$size" "$digest" "$along"
+    if [ $along = 1 ]; then
+        budget=$((budget - size))
+        along_facts="$along_facts$1 $2 $size
+"
+        along_files="$along_files$3
+"
+    else
+        sha256_of "$3"
+        emit file "$1" "$2" "$3" "$size" "$digest" 0
+    fi
+}
+
+# announce_along: the records of what goes along.
+announce_along() {
+    [ -n "$along_files" ] || return 0
+    set -f
+    IFS='
+'
+    # shellcheck disable=SC2086 # one path to a line
+    set -- $along_files
+    digests_of "$@"
+    # One that has gone has no line.
+    [ "$(printf '%s\n' "$digests" | grep -c .)" = $# ] || digests=
+    for facts in $along_facts; do
+        if [ -n "$digests" ]; then
+            digest=${digests#\\}
+            digest=${digest%%[!0-9a-z]*}
+            digests=${digests#*"$IFS"}
+        else
+            sha256_of "$1"
+        fi
+        sized=${facts#* }
+        emit file "${facts%% *}" "${sized%% *}" "$1" "${sized#* }" "$digest" 1
+        shift
+    done
+    set +f
+    unset IFS
+    raw_files=$raw_files$along_files
 }
 offer_unmeasured() {
     size_of "$3"
@@ -117,6 +147,7 @@ offer_unmeasured() {
 
 finish() {
     [ -z "${arrived:-}" ] || rm -rf "$arrived"
+    announce_along
     emit end
     IFS='
 '

@@ -57,20 +57,32 @@ start_time() {
     fi
 }
 
-sha256_of() {
-    if have sha256sum; then digest=$(sha256sum <"$1")
-    elif have shasum; then digest=$(shasum -a 256 <"$1")
-    elif have openssl; then digest=$(openssl dgst -sha256 -r <"$1")
+# digests_of FILE…: sets digests, a line for each file that begins with its SHA-256.
+digests_of() {
+    if have sha256sum; then digests=$(sha256sum -- "$@")
+    elif have shasum; then digests=$(shasum -a 256 -- "$@")
+    elif have openssl; then digests=$(openssl dgst -sha256 -r -- "$@")
     elif have python3; then
-        digest=$(python3 -c 'import hashlib,sys
-h = hashlib.sha256()
-for b in iter(lambda: sys.stdin.buffer.read(1 << 20), b""): h.update(b)
-print(h.hexdigest())' <"$1")
-    else digest=none; fi
-    digest=${digest%% *}
+        digests=$(python3 -c 'import hashlib, sys
+for name in sys.argv[1:]:
+    h = hashlib.sha256()
+    with open(name, "rb") as f:
+        for b in iter(lambda: f.read(1 << 20), b""): h.update(b)
+    print(h.hexdigest())' "$@")
+    else digests=none; fi
+} 2>/dev/null
+
+# sha256_of FILE: sets digest, to "none" where nothing can tell it.
+sha256_of() {
+    digests_of "$1"
+    digest=${digests%% *}
+    # So it begins where the name that follows is odd.
+    digest=${digest#\\}
 }
 
 size_of() {
+    size=0
+    [ -s "$1" ] || return 0
     size=$(wc -c <"$1" 2>/dev/null) || size=0
     # Some wc pad with spaces; arithmetic would cut at 32 bits in some shells.
     size=${size##* }
