@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hopper.backends import lsf_reading as reading
-from hopper.backends.base import BackendSettings, Followed, NoArrays
+from hopper.backends.base import BackendSettings, Followed
 from hopper.backends.units import mebibytes, whole_seconds
 from hopper.backends.words import (
+    Portion,
+    asked_portions,
     complaint,
     gpu_count,
     joined,
@@ -22,8 +24,6 @@ from hopper.backends.words import (
     log_path,
     one_line,
     partition_of,
-    portion_name,
-    portions,
     refusal_in,
     short_name,
     word,
@@ -49,12 +49,14 @@ _FORMAT = f"-o {quote(' '.join(reading.FIELDS))} -json"
 _NAMED = """awk -v a="$a" '{for (i=2; i<=NF; i++) if (index($i, a)==1) {print $1; exit}}'"""
 
 
-class Lsf(NoArrays):
+class Lsf:
     """LSF and OpenLava."""
 
     kind = "lsf"
     template = "lsf.sh.j2"
     accounts = False
+    # The most that LSF takes by default (MAX_JOB_ARRAY_SIZE).
+    array_limit = 1000
 
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
@@ -65,10 +67,28 @@ class Lsf(NoArrays):
         What LSF itself says goes to ``LOG.lsf.out`` and ``LOG.lsf.err`` when the job is over; the
         script writes ``LOG.out`` and ``LOG.err`` as it runs.
         """
+        called = short_name(name, attempt, _NAME_LIMIT)
+        return self._lines(called, resources, log_path(log))
+
+    def array_directives(
+        self, name: str, group: str, resources: BatchResources, log: str, count: int
+    ) -> list[str]:
+        """Return the ``#BSUB`` lines of a job array.
+
+        What LSF says of a member goes to ``LOG.INDEX.lsf.out`` and ``LOG.INDEX.lsf.err``.
+        """
+        called = f'"{short_name(name, group, _NAME_LIMIT)}[1-{count}]"'
+        return self._lines(called, resources, f"{log_path(log)}.%I")
+
+    def member_id(self, native_id: str, index: int) -> str:
+        """Return the id of a member as LSF takes it: ``123[4]``."""
+        return f"{reading.array_of(native_id)}[{index}]"
+
+    def _lines(self, called: str, resources: BatchResources, log: str) -> list[str]:
         options = [
-            f"-J {short_name(name, attempt, _NAME_LIMIT)}",
-            f"-o {log_path(log)}.lsf.out",
-            f"-e {log_path(log)}.lsf.err",
+            f"-J {called}",
+            f"-o {log}.lsf.out",
+            f"-e {log}.lsf.err",
             f"-n {max(1, resources.cpus)}",
             '-R "span[hosts=1]"',
             "-rn",
@@ -127,11 +147,13 @@ class Lsf(NoArrays):
         del now
         queries = [
             Query(
-                name=portion_name("jobs", number),
-                shell=_asked(call(f"bjobs -a {_FORMAT}", ids), call("bjobs -a -UF", ids)),
+                name=portion.name,
+                shell=_asked(
+                    call(f"bjobs -a {_FORMAT}", portion.words),
+                    call("bjobs -a -UF", portion.words),
+                ),
             )
-            for number, ids in enumerate(portions(_known(jobs)))
-            if ids
+            for portion in _portions(jobs)
         ]
         if others:
             everyone = _asked(f"bjobs -u all {_FORMAT}", "bjobs -u all -UF")
@@ -143,14 +165,11 @@ class Lsf(NoArrays):
 
     def read(self, answers: Mapping[str, Said], jobs: Sequence[Followed]) -> BatchReading:
         """Return what bjobs and bhosts said."""
-        asked = [portion for portion in portions(_known(jobs)) if portion]
-        parts = [
-            _part(answers.get(portion_name("jobs", number)), ids)
-            for number, ids in enumerate(asked)
-        ]
+        asked = _portions(jobs)
+        parts = [_part(answers.get(portion.name), portion.ids) for portion in asked]
         found = {native: job for part in parts for native, job in part.jobs.items()}
         elsewhere, info, trouble = _elsewhere(answers)
-        own = {native for portion in asked for native in portion}
+        own = {native for portion in asked for native in portion.ids}
         found.update((native, job) for native, job in elsewhere.items() if native not in own)
         return BatchReading(
             jobs=tuple(found.values()),
@@ -177,6 +196,10 @@ class Lsf(NoArrays):
 def _known(jobs: Iterable[Followed]) -> list[str]:
     ids = (job.native_id for job in jobs)
     return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
+
+
+def _portions(jobs: Iterable[Followed]) -> list[Portion]:
+    return asked_portions(_known(jobs), reading.array_of)
 
 
 def _asked(modern: str, plain: str) -> str:
@@ -226,7 +249,10 @@ def _part(said: Said | None, ids: Sequence[str]) -> _Part:
     if jobs is None:
         return _Part(trouble=_complaint(said))
     unknown = set(_UNKNOWN.findall(said.stderr))
-    missing = [native for native in ids if native not in jobs and native not in unknown]
+    gone = {*unknown, *(reading.array_of(native) for native in jobs if "[" in native)}
+    # Where some of an array is told of, what is not has left.
+    missing = [i for i in ids if i not in jobs and not {i, reading.array_of(i)} & gone]
+    jobs = {native: jobs[native] for native in ids if native in jobs}
     if not missing or _NOTHING.search(said.stderr):
         return _Part(jobs=jobs)
     what = f"bjobs said nothing of {missing[0]}" if code == 0 else _complaint(said)

@@ -56,6 +56,11 @@ _PENDING = re.compile(r"PENDING REASONS:\n(.+?)(?:\n\n|\Z)", re.DOTALL)
 _DOWN = re.compile(r"unavail|unreach|unlicensed|closed_adm|closed_lim|closed_cu_adm", re.IGNORECASE)
 
 
+def array_of(native: str) -> str:
+    """Return the native id of a member's array, ``11``; that of another job as it is."""
+    return native.partition("[")[0]
+
+
 def from_json(text: str, now: float) -> dict[str, NativeSighting] | None:
     """Return the jobs of ``bjobs -json``; None for what is no whole answer."""
     start, end = text.find("{"), text.rfind("}")
@@ -78,7 +83,7 @@ def from_json(text: str, now: float) -> dict[str, NativeSighting] | None:
 
 def _record(fields: Mapping[str, str], now: float) -> NativeSighting | None:
     native, index = fields.get("JOBID", ""), fields.get("JOBINDEX", "0")
-    if parse_count(index):
+    if parse_count(index) and "[" not in native:
         native = f"{native}[{index}]"
     if not NATIVE_ID.match(native) or not fields.get("STAT"):
         return None

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hopper.backends import pbs_reading as reading
-from hopper.backends.base import BackendSettings, Followed, NoArrays
+from hopper.backends.base import BackendSettings, Followed
 from hopper.backends.units import clock, mebibytes
 from hopper.backends.words import (
+    Portion,
+    asked_portions,
     complaint,
     gpu_count,
     joined,
@@ -22,8 +24,6 @@ from hopper.backends.words import (
     log_path,
     one_line,
     partition_of,
-    portion_name,
-    portions,
     refusal_in,
     short_name,
     word,
@@ -46,12 +46,14 @@ _UTC = "TZ=UTC0; export TZ"
 _NAMED = """awk -v a="$a" '/^Job Id: / {i=$3} $1=="Job_Name" && index($3, a)==1 {print i; exit}'"""
 
 
-class Pbs(NoArrays):
+class Pbs:
     """PBS; with the dialect ``torque``, Torque."""
 
     kind = "pbs"
     template = "pbs.sh.j2"
     accounts = True
+    # Far below what PBS takes by default (max_array_size 10000).
+    array_limit = 1000
 
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
@@ -62,11 +64,31 @@ class Pbs(NoArrays):
         What PBS itself says goes to ``LOG.pbs.out`` and ``LOG.pbs.err`` when the job is over; the
         script writes ``LOG.out`` and ``LOG.err`` as it runs.
         """
+        return self._lines(name, attempt, resources, log_path(log))
+
+    def array_directives(
+        self, name: str, group: str, resources: BatchResources, log: str, count: int
+    ) -> list[str]:
+        """Return the ``#PBS`` lines of a job array.
+
+        What PBS says of a member goes to ``LOG.INDEX.pbs.out``, ``LOG.INDEX.pbs.err``; Torque adds
+        the index to the ends of the names by itself.
+        """
+        torque = self._settings.dialect == reading.TORQUE
+        place = log_path(log) if torque else f"{log_path(log)}.^array_index^"
+        option = "-t" if torque else "-J"
+        return [*self._lines(name, group, resources, place), f"#PBS {option} 1-{count}"]
+
+    def member_id(self, native_id: str, index: int) -> str:
+        """Return the id of a member as qstat shows it: ``123[4].server``."""
+        return reading.member_of(native_id, index)
+
+    def _lines(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         options = [
             f"-N {short_name(name, attempt, _NAME_LIMIT)}",
             "-S /bin/bash",
-            f"-o {log_path(log)}.pbs.out",
-            f"-e {log_path(log)}.pbs.err",
+            f"-o {log}.pbs.out",
+            f"-e {log}.pbs.err",
             "-r n",
             *self._requests(resources),
         ]
@@ -125,16 +147,7 @@ class Pbs(NoArrays):
         """Return the query ``jobs``; with ``others`` also ``others`` and ``machines``."""
         del now
         queries = [
-            Query(
-                name=portion_name("jobs", number),
-                shell=_asked(
-                    call("qstat -x -f -F json", ids),
-                    call("qstat -x -f", ids),
-                    call("qstat -f", ids),
-                ),
-            )
-            for number, ids in enumerate(portions(_known(jobs)))
-            if ids
+            Query(name=portion.name, shell=_about(portion.words)) for portion in _portions(jobs)
         ]
         if others:
             everyone = _asked("qstat -f -F json", "qstat -f", "qstat -f")
@@ -147,15 +160,14 @@ class Pbs(NoArrays):
 
     def read(self, answers: Mapping[str, Said], jobs: Sequence[Followed]) -> BatchReading:
         """Return what qstat and pbsnodes said."""
-        asked = [portion for portion in portions(_known(jobs)) if portion]
-        parts = [
-            _part(answers.get(portion_name("jobs", number)), ids)
-            for number, ids in enumerate(asked)
-        ]
+        asked = _portions(jobs)
+        parts = [_part(answers.get(portion.name), portion.ids) for portion in asked]
         found = {native: job for part in parts for native, job in part.jobs.items()}
         seen = bool(parts) and not any(part.trouble for part in parts)
         history = all(part.history for part in parts)
-        elsewhere, info, trouble = _elsewhere(answers, [i for portion in asked for i in portion])
+        elsewhere, info, trouble = _elsewhere(
+            answers, [i for portion in asked for i in portion.ids]
+        )
         return BatchReading(
             jobs=tuple({**elsewhere, **found}.values()),
             queue_seen=seen,
@@ -181,6 +193,20 @@ class Pbs(NoArrays):
 def _known(jobs: Iterable[Followed]) -> list[str]:
     ids = (job.native_id for job in jobs)
     return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
+
+
+def _portions(jobs: Iterable[Followed]) -> list[Portion]:
+    return asked_portions(_known(jobs), reading.array_of)
+
+
+def _about(ids: Sequence[str]) -> str:
+    """Ask for jobs, of arrays for all members."""
+    members = " -t" if any("[" in native for native in ids) else ""
+    return _asked(
+        call(f"qstat -x{members} -f -F json", ids),
+        call(f"qstat -x{members} -f", ids),
+        call(f"qstat{members} -f", ids),
+    )
 
 
 def _asked(modern: str, text: str, plain: str) -> str:
@@ -231,13 +257,18 @@ def _part(said: Said | None, ids: Sequence[str]) -> _Part:
     things, code, history = _things(said, "Jobs")
     if things is None:
         return _Part(trouble=complaint(said, "qstat"), history=history)
-    jobs = reading.read_jobs(things, ids)
-    unknown = {reading.number_of(native) for native in _UNKNOWN.findall(said.stderr)}
-    missing = [i for i in ids if i not in jobs and reading.number_of(i) not in unknown]
+    jobs = reading.read_jobs(things, ids, history=history)
+    gone = {reading.number_of(native) for native in _UNKNOWN.findall(said.stderr)}
+    # Where some of an array is told of, what is not has left.
+    gone |= {reading.number_of(reading.array_of(native)) for native in things if "[" in native}
+    missing = [
+        i for i in ids if i not in jobs and reading.number_of(reading.array_of(i)) not in gone
+    ]
     trouble = ""
     if missing:
         what = f"qstat said nothing of {missing[0]}" if code == 0 else complaint(said, "qstat")
         trouble = one_line(what)
+    jobs = {native: jobs[native] for native in ids if native in jobs}
     return _Part(jobs=jobs, trouble=trouble, history=history)
 
 

@@ -19,6 +19,7 @@ TORQUE = "torque"
 """The dialect of Torque; that of PBS is empty."""
 
 NATIVE_ID = re.compile(r"(\d{1,12}(?:\[\d*\])?)(?:\.[A-Za-z0-9._-]{1,200})?\Z", re.ASCII)
+_INDEX = re.compile(r"\[\d+\]", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATE = re.compile(r"\w{3} (\w{3}) +(\d+) (\d+):(\d+):(\d+) (\d{4})\Z", re.ASCII)
 _CODE = re.compile(r"-?\d{1,6}\Z", re.ASCII)
@@ -105,13 +106,34 @@ def number_of(native: str) -> str:
     return match[1] if match else ""
 
 
-def read_jobs(things: Mapping[str, Fields], asked: Iterable[str] = ()) -> dict[str, NativeSighting]:
-    """Return the jobs, by the ids that they were asked for with."""
+def member_of(native: str, index: int) -> str:
+    """Return the native id of an array's member: ``11[2].server``."""
+    number = number_of(native)
+    return f"{number.partition('[')[0]}[{index}]{native.removeprefix(number)}"
+
+
+def array_of(native: str) -> str:
+    """Return the native id of a member's array, ``11[].server``; that of another job as it is."""
+    return _INDEX.sub("[]", native)
+
+
+def read_jobs(
+    things: Mapping[str, Fields], asked: Iterable[str] = (), *, history: bool = True
+) -> dict[str, NativeSighting]:
+    """Return the jobs, by the ids that they were asked for with.
+
+    ``history``: False where PBS keeps none. Then a member of an array that is over is left out
+    where PBS tells of it what it tells of the array.
+    """
     known = {number_of(native): native for native in asked}
     found = {}
     for native, fields in things.items():
         number = number_of(native)
-        if number and fields.get("job_state"):
+        if _never_ran(number, fields):
+            if history:
+                native_id = known.get(number, native)
+                found[native_id] = _taken_away(native_id, fields)
+        elif number and fields.get("job_state"):
             native_id = known.get(number, native)
             found[native_id] = _job(native_id, fields)
     return found
@@ -143,6 +165,29 @@ def _job(native: str, fields: Fields) -> NativeSighting:
         elapsed_seconds=parse_clock(fields.get("resources_used.walltime", "")),
         peak_memory=parse_size(fields.get("resources_used.mem", "")) or None,
         node=_hosts(fields.get("exec_host", "")),
+    )
+
+
+def _never_ran(number: str, fields: Fields) -> bool:
+    """Return whether a member of an array is over and has nothing of its own.
+
+    OpenPBS then tells the array's ``Exit_status``, which is 0 where all the others completed.
+    """
+    over = fields.get("job_state") in {"F", "X"}
+    return over and bool(_INDEX.search(number)) and "array_index" not in fields
+
+
+def _taken_away(native: str, fields: Fields) -> NativeSighting:
+    return NativeSighting(
+        native_id=native,
+        phase=NativePhase.ENDED,
+        name=one_line(fields.get("Job_Name", "")),
+        user=one_line(fields.get("Job_Owner", "").partition("@")[0]),
+        partition=one_line(fields.get("queue", "")),
+        word=one_line(fields["job_state"]),
+        reason="it was taken out of its array before it ran",
+        cause=Cause.CANCELLED,
+        ended_at=_date(fields, "mtime"),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from hopper.backends.base import BackendSettings
 from hopper.errors import HopperError
@@ -129,6 +130,33 @@ def portions(ids: Iterable[str], room: int = 80_000) -> list[list[str]]:
         found[-1].append(native)
         length += len(native) + 3
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Portion:
+    """Jobs that one query asks about."""
+
+    number: int
+    words: tuple[str, ...]
+    """What is asked for: ids, that of the array in the place of its members'."""
+    ids: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The query's name."""
+        return portion_name("jobs", self.number)
+
+
+def asked_portions(ids: Iterable[str], array_of: Callable[[str], str]) -> list[Portion]:
+    """Return the jobs to ask about in portions; ``array_of`` is a member's array, or the job."""
+    members: dict[str, list[str]] = {}
+    for native in dict.fromkeys(ids):
+        members.setdefault(array_of(native), []).append(native)
+    return [
+        Portion(number=n, words=tuple(words), ids=tuple(i for w in words for i in members[w]))
+        for n, words in enumerate(portions(members))
+        if words
+    ]
 
 
 def portion_name(name: str, number: int) -> str:

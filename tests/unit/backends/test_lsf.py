@@ -154,7 +154,29 @@ def test_spectrum_failures(fields: dict[str, str], cause: Cause, code: int | Non
 def test_spectrum_live_states(state: str, phase: NativePhase) -> None:
     job = only(spectrum({"JOBID": "1", "STAT": state, "FINISH_TIME": "Nov 21 08:00 L"}))
     assert (job.phase, job.ended_at, job.cause, job.succeeded) == (phase, None, None, False)
-    assert only(spectrum({"JOBID": "1", "JOBINDEX": "3", "STAT": state})).native_id == "1[3]"
+    for record in ({"JOBID": "1", "JOBINDEX": "3"}, {"JOBID": "1[3]", "JOBINDEX": "3"}):
+        (member,) = read(spectrum({**record, "STAT": state}), "1[3]").jobs
+        assert member.native_id == "1[3]"
+
+
+def test_members_that_have_left() -> None:
+    some = spectrum({"JOBID": "1", "JOBINDEX": "3", "STAT": "RUN"})
+    reading = read(some, "1[3]", "1[4]")
+    assert (set(by_id(reading)), reading.queue_seen) == ({"1[3]"}, True)
+    assert read(spectrum(code=255, stderr="Job <1> is not found\n"), "1[3]", "1[4]").queue_seen
+    assert "nothing of 2[1]" in read(some, "1[3]", "2[1]").trouble
+
+
+def test_members_are_asked_for_by_their_array() -> None:
+    jobs = followed("1", *(f"12[{index}]" for index in range(1, 900)))
+    (query,) = LSF.queries(jobs, now=NOW, others=False)
+    assert "bjobs -a -UF 1 12;" in query.shell
+
+
+def test_directives_of_an_array() -> None:
+    lines = LSF.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 3)
+    assert '#BSUB -J "abcdefghij.fit[1-3]"' in lines
+    assert "#BSUB -o x/log.%I.lsf.out" in lines
 
 
 def test_ids_that_are_known_in_part() -> None:

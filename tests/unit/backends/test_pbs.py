@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -129,8 +130,57 @@ def test_the_figures() -> None:
 
 
 def test_subjobs_of_an_array() -> None:
-    phases = forms(PBS.read({"jobs": answer("91-qstat-x-t-array-json")}, followed("11.pbs1")).jobs)
-    assert phases == dict.fromkeys(["11[].pbs1", "11[1].pbs1", "11[2].pbs1", "11[3].pbs1"], "ended")
+    members = [f"11[{index}].pbs1" for index in (1, 2, 3)]
+    waiting = read("43-qstat-f-t-json-array", *members)
+    assert forms(waiting.jobs) == dict.fromkeys(members, "queued")
+    jobs = by_id(read("91-qstat-x-t-array-json", *members))
+    assert list(jobs) == members
+    assert [job.exit_code for job in jobs.values()] == [0, 1, None]
+    assert [job.succeeded for job in jobs.values()] == [True, False, False]
+
+
+def test_a_subjob_that_never_ran_has_not_completed_with_the_others() -> None:
+    """The third was deleted; what is told of it is its array's."""
+    said = answer("91-qstat-x-t-array-json")
+    well = replace(said, stdout=said.stdout.replace('"Exit_status":\t1', '"Exit_status":\t0'))
+    (job,) = PBS.read({"jobs": well}, followed("11[3].pbs1")).jobs
+    assert (job.phase, job.cause, job.succeeded) == (NativePhase.ENDED, Cause.CANCELLED, False)
+
+
+def test_nothing_is_concluded_of_such_a_subjob_without_a_history() -> None:
+    text = "Job Id: 11[2].pbs1\n    Job_Name = arr\n    job_state = X\n\n=hopper-plain 0\n"
+    said = Said(code=0, stdout=text, stderr="")
+    reading = PBS.read({"jobs": said}, followed("11[2].pbs1"))
+    assert (reading.jobs, reading.queue_seen, reading.accounting) == ((), True, False)
+
+
+def test_subjobs_that_have_left() -> None:
+    known = read("91-qstat-x-t-array-json", "11[1].pbs1", "11[9].pbs1")
+    assert (set(by_id(known)), known.queue_seen) == ({"11[1].pbs1"}, True)
+    unknown = answer("48-qstat-unknown-json")
+    gone = replace(unknown, stderr="qstat: Unknown Job Id 11[].pbs1\n")
+    assert PBS.read({"jobs": gone}, followed("11[1].pbs1")).queue_seen
+    silent = read("43-qstat-f-t-json-array", "11[1].pbs1", "12[1].pbs1")
+    assert not silent.queue_seen
+    assert "nothing of 12[1]" in silent.trouble
+
+
+def test_members_are_asked_for_by_their_array() -> None:
+    jobs = followed("1.pbs1", *(f"12[{index}].pbs1" for index in range(1, 900)))
+    (query,) = PBS.queries(jobs, now=NOW, others=False)
+    assert "qstat -x -t -f -F json 1.pbs1 '12[].pbs1'" in query.shell
+    (query,) = PBS.queries(followed("1.pbs1"), now=NOW, others=False)
+    assert " -t" not in query.shell
+
+
+def test_directives_of_arrays() -> None:
+    lines = PBS.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 3)
+    assert lines[-1] == "#PBS -J 1-3"
+    assert "#PBS -o x/log.^array_index^.pbs.out" in lines
+    torque = Pbs(BackendSettings(name="t", kind="pbs", dialect="torque"))
+    lines = torque.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 3)
+    assert lines[-1] == "#PBS -t 1-3"
+    assert "#PBS -o x/log.pbs.out" in lines
 
 
 def test_ids_that_are_known_in_part() -> None:
