@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hopper.errors import TransportError
 from hopper.model.batch import Said, SideSighting, SubmitResult, Submitted
@@ -30,6 +30,8 @@ class BatchFindings:
     submitted: list[SubmitResult] = field(default_factory=list)
     """Of those that said no more than one line."""
     sides: list[SideSighting] = field(default_factory=list)
+    grown: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Sizes of logs that were measured after their attempt was told of."""
     withdrawn: list[str] = field(default_factory=list)
     cleaned: list[str] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
@@ -63,7 +65,19 @@ def read(records: tuple[tuple[str, ...], ...]) -> BatchFindings:
             reader(findings, *fields)
         except (TypeError, ValueError) as error:
             raise TransportError(f"the answer's {kind!r} record is garbled") from error
+    findings.sides = [_measured(findings, side) for side in findings.sides]
     return findings
+
+
+def _measured(f: BatchFindings, side: SideSighting) -> SideSighting:
+    grown = f.grown.get(side.attempt)
+    if grown is None:
+        return side
+    return replace(
+        side,
+        out_bytes=grown.get("out", side.out_bytes),
+        err_bytes=grown.get("err", side.err_bytes),
+    )
 
 
 def take_apart(findings: BatchFindings, raw: bytes) -> BatchRaw:
@@ -163,6 +177,12 @@ def _side(f: BatchFindings, *fields: str) -> None:
     )
 
 
+def _grown(f: BatchFindings, attempt: str, which: str, size: str) -> None:
+    if which not in ("out", "err"):
+        raise ValueError(f"{which} is no log")
+    f.grown.setdefault(attempt, {})[which] = count(size)
+
+
 def _file(f: BatchFindings, *fields: str) -> None:
     offer = offer_of(*fields)
     f.offers.append(offer)
@@ -187,6 +207,7 @@ _READERS: dict[str, Callable[..., None]] = {
     "withdrawn": lambda f, attempt: f.withdrawn.append(attempt),
     "cleaned": lambda f, attempt: f.cleaned.append(attempt),
     "side": _side,
+    "grown": _grown,
     "file": _file,
     "collected": lambda f, attempt: f.offered_whole.append(attempt),
     "trouble": _trouble,

@@ -22,7 +22,9 @@ def test_all_that_is_told_is_read() -> None:
         (
             LOGIN,
             ("submission", "a1", "now", "0", "5", "0"),
+            ("submitted", "a5", "again", "4712"),
             SIDE,
+            ("grown", "a1", "err", "17"),
             LOG,
             ("file", "a1", "tar", "/x/results.tar", "999", "none", "0"),
             ("collected", "a1"),
@@ -36,7 +38,8 @@ def test_all_that_is_told_is_read() -> None:
     )
     raw = reading.take_apart(found, b"4711\nlogno" + b"ab" + b"what the shell prints at its end")
     assert (found.clock, found.free_bytes, found.work) == (1.7e9, 2048 * 1024, LOGIN[3])
-    [submitted] = raw.submitted
+    [one, submitted] = raw.submitted
+    assert (one.attempt, one.verdict, one.said.stdout) == ("a5", Submitted.AGAIN, "4712\n")
     assert (submitted.attempt, submitted.verdict) == ("a1", Submitted.NOW)
     assert submitted.said == Said(code=0, stdout="4711\n", stderr="")
     assert raw.answers == (("jobs", Said(code=1, stdout="", stderr="no")),)
@@ -52,7 +55,7 @@ def test_all_that_is_told_is_read() -> None:
             exit_code=0,
             ended_at=1.7e9 + 9,
             out_bytes=5,
-            err_bytes=6,
+            err_bytes=17,
             alive=True,
             node="n1",
             how="cancelled",
@@ -80,6 +83,8 @@ def test_all_that_is_told_is_read() -> None:
         (*LOG[:3], "..", *LOG[4:]),
         ("log", "a1", "9", "4", "-1"),
         ("withdrawn",),
+        ("grown", "a1", "log", "1"),
+        ("submitted", "a1", "maybe", "1"),
         ("cleaned", "a1", "a2"),
     ],
 )

@@ -314,5 +314,6 @@ clean() {
 # finish_batch: what is to be fetched afterwards must stay until then; it goes within the hour.
 finish_batch() {
     [ -z "$kept" ] || scratch=
+    measure
     finish
 }

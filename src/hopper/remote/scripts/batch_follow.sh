@@ -23,6 +23,10 @@ path_of() {
     found=$expanded
 }
 
+# An answer brings home what so many attempts left; the next one brings more.
+collected=0
+collected_limit=500
+
 # follow ATTEMPT COLLECT OVER FOLDER OUTPUT ERROR GENERATES LOG_LIMIT GLOBS: what its side folder
 # says; if it has ended, or is said to be OVER, what it left to bring home.
 follow() {
@@ -47,20 +51,74 @@ follow() {
     if [ -n "$5" ]; then path_of "$5" "$4"; out=$found; else out=$side/log.out; fi
     if [ -n "$6" ]; then path_of "$6" "$4"; err=$found; else err=$side/log.err; fi
     over=0
-    [ "$2" != 1 ] || { [ -z "$code" ] && [ "$3" != 1 ] && [ "$alive" != 0 ]; } || over=1
-    if [ $over = 1 ]; then
+    [ "$2" != 1 ] || [ "$collected" -ge "$collected_limit" ] || { [ -z "$code" ] && [ "$3" != 1 ] && [ "$alive" != 0 ]; } || over=1
+    if [ "$over" = 1 ]; then
         copy_log log "$out" "$8"
         out_size=$size
         out_copy=$copied
         copy_log errors "$err" "$8"
+        err_size=$size
         err_copy=$copied
     else
-        size_of "$out"
-        out_size=$size
-        size_of "$err"
+        out_size=0
+        err_size=0
+        [ ! -s "$out" ] || measure_later out "$out"
+        [ ! -s "$err" ] || measure_later err "$err"
     fi
-    emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$size" "$alive" "$node" "$how"
-    [ $over = 0 ] || collect_task "$@"
+    emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$err_size" "$alive" "$node" "$how"
+    [ "$over" = 0 ] || collect_task "$@"
+}
+
+# Files that grow, to be measured in one go: a word for each, and the paths.
+growing=
+growing_files=
+growing_count=0
+
+# measure_later WHICH FILE: tell the size of a log of the attempt before the answer ends.
+measure_later() {
+    case $2 in *'
+'*)
+        size_of "$2"
+        emit grown "$attempt" "$1" "$size"
+        return 0
+        ;;
+    esac
+    growing="$growing$attempt.$1
+"
+    growing_files="$growing_files$2
+"
+    growing_count=$((growing_count + 1))
+    [ "$growing_count" -lt 200 ] || measure
+}
+
+# measure: tell the sizes of what has gathered.
+measure() {
+    [ -n "$growing_files" ] || return 0
+    set -f
+    IFS='
+'
+    # shellcheck disable=SC2086 # one path to a line
+    set -- $growing_files
+    sizes=$(wc -c -- "$@" 2>/dev/null)
+    # One that has gone has no line; where there are several, the last is their sum.
+    lines=$(printf '%s\n' "$sizes" | grep -c .)
+    [ "$lines" = "$(($# + ($# > 1)))" ] || sizes=
+    for name in $growing; do
+        if [ -n "$sizes" ]; then
+            size=${sizes#"${sizes%%[0-9]*}"}
+            size=${size%%[!0-9]*}
+            sizes=${sizes#*"$IFS"}
+        else
+            size_of "$1"
+        fi
+        emit grown "${name%.*}" "${name##*.}" "$size"
+        shift
+    done
+    set +f
+    unset IFS
+    growing=
+    growing_files=
+    growing_count=0
 }
 
 collect_task() {
@@ -73,6 +131,7 @@ collect_task() {
         [ ! -f "$found" ] || offer_unmeasured "$1" tasks "$found"
     fi
     emit collected "$1"
+    collected=$((collected + 1))
 }
 
 # Bytes of each file that the batch system itself leaves when a job is over.
