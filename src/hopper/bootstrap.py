@@ -309,6 +309,7 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
                 systems=systems(config),
                 clusters=fleet,
                 generated=GeneratedTasks(config),
+                shelf=home,
             ),
             policy_settings(config),
             order_settings(config),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hopper.backends.systems import Systems
+from hopper.dispatch.cache import NoShelf, Shelf
+from hopper.dispatch.generated import Generated, NothingGenerated
 from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import Home, Mailbox, OrderSettings, Store
 from hopper.dispatch.settings import BackOff, PolicySettings
@@ -53,6 +55,8 @@ class Rig:
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     upkeeps: int = 0
     problems: tuple[str, ...] = ()
+    shelf: Shelf = field(default_factory=NoShelf)
+    generated: Generated = field(default_factory=NothingGenerated)
 
     def __post_init__(self) -> None:
         self.farm = Farm(self.clock, [worker.name for worker in self.workers], self.home)
@@ -73,6 +77,8 @@ class Rig:
             log=FakeLog(),
             clock=self.clock,
             upkeep=self._upkeep,
+            shelf=self.shelf,
+            generated=self.generated,
         )
         self.dispatcher = Dispatcher(ports, self.policy, self.orders)
         self.dispatcher.start()

@@ -10,6 +10,7 @@ from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
+from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 
 
@@ -21,6 +22,7 @@ class FakeStore:
         self.workers: dict[str, WorkerRecord] = {}
         self.runs: dict[str, Run] = {}
         self.clusters: dict[str, ClusterRecord] = {}
+        self.stored: dict[str, StoredResult] = {}
         self.settings: dict[str, object] = {}
         self.told: list[Event] = []
         self.commits = 0
@@ -38,6 +40,9 @@ class FakeStore:
         for run_id in changes.forgotten_runs:
             self.runs.pop(run_id, None)
         self.clusters.update((record.name, record) for record in changes.clusters)
+        self.stored.update((result.key, result) for result in changes.stored)
+        for key in changes.forgotten_results:
+            self.stored.pop(key, None)
         self.settings.update(changes.settings)
         for event in changes.events:
             self.told.append(replace(event, seq=len(self.told) + 1))

@@ -171,6 +171,7 @@ def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
 def _staged(task: Task) -> str:
     """Return what puts a task's inputs into its working folder, checked; empty for none."""
     lines = []
+    sums = dict(zip(_inputs(task), task.input_sums, strict=False))
     for path, name in _inputs(task):
         try:
             with Path(path).open("rb") as file:
@@ -178,6 +179,12 @@ def _staged(task: Task) -> str:
         except OSError as error:
             text = f"the input {path} cannot be read: {error.strerror or error}"
             raise HopperError(text) from error
+        if sums.get((path, name), digest) != digest:
+            # Its result would be kept as that of what the input was.
+            raise HopperError(
+                f"the input {path} has changed since the run was made",
+                way_out="run the workflow anew",
+            )
         source = f'"$HOPPER_TASK_DIR"/inputs/{quote(name)}'
         folder = quote(str(Path(name).parent))
         lines += [

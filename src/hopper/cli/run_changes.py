@@ -11,7 +11,7 @@ import click
 
 from hopper import bootstrap
 from hopper.cli.common import config_of, examples, json_option, print_json, printable
-from hopper.cli.run_choosing import find_run, run_argument
+from hopper.cli.run_choosing import find_run, no_cache_option, run_argument
 from hopper.errors import HopperError, UsageError
 from hopper.model.places import task_folder
 
@@ -60,20 +60,25 @@ def cancel(ctx: click.Context, *, reference: str, wait: bool, as_json: bool) -> 
 )
 @run_argument
 @click.option("--failed", is_flag=True, help="Only the tasks that did not complete.")
+@no_cache_option
 @click.option("--watch", "-w", is_flag=True, help="Follow it until it has ended.")
 @json_option
 @click.pass_context
-def rerun(ctx: click.Context, *, reference: str, failed: bool, watch: bool, as_json: bool) -> None:
+def rerun(
+    ctx: click.Context, *, reference: str, failed: bool, no_cache: bool, watch: bool, as_json: bool
+) -> None:
     """Run the tasks of a run that have ended again, under the same id.
 
     What earlier attempts left at home is moved aside, not overwritten. The tasks stay as they
-    were: to have a changed workflow, run it anew. JSON: run, done, refused.
+    were: to have a changed workflow, run it anew. Those with 'cache: true' take what an equal task
+    has left, be it themselves, unless --no-cache is given. JSON: run, done, refused.
     """
     if watch and as_json:
         raise UsageError("--watch and --json do not go together")
     config = config_of(ctx)
     run_id = _run_id(config, reference, exactly=True)
-    answer = bootstrap.command(config, {"do": "rerun", "run": run_id, "failed": failed})
+    body = {"do": "rerun", "run": run_id, "failed": failed, "no_cache": no_cache}
+    answer = bootstrap.command(config, body)
     done = _tell(answer, as_json=as_json)
     if not as_json:
         count = "1 task" if len(done) == 1 else f"{len(done)} tasks"

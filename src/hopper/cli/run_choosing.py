@@ -44,6 +44,13 @@ def run_argument(command: F) -> F:
     return click.argument("reference", metavar="RUN", shell_complete=_runs)(command)
 
 
+def no_cache_option(command: F) -> F:
+    """Add ``--no-cache``."""
+    return click.option(
+        "--no-cache", is_flag=True, help="Run also tasks whose results are at home already."
+    )(command)
+
+
 def task_argument(command: F) -> F:
     """Add the argument TASK."""
     return click.argument("task", metavar="TASK")(command)

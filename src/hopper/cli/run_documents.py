@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hopper.cli.documents import Json, iso
-from hopper.dispatch.run_views import RunView, elapsed_seconds, task_id
+from hopper.dispatch.run_views import RunView, elapsed_seconds, taken_count, task_id
 from hopper.model import wire
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
@@ -36,6 +36,7 @@ def run_document(
         "warnings": list(run.warnings),
         "tasks": len(view.jobs),
         "counts": {str(state): count for state, count in view.all.counts.items() if count},
+        "taken": taken_count(view),
         "groups": {
             group.name: {str(state): count for state, count in group.counts.items() if count}
             for group in view.groups
@@ -80,7 +81,15 @@ def task_document(job: Job, names: Mapping[str, str]) -> Json:
         "cpu_efficiency": usage.cpu_efficiency if usage is not None else None,
         "cpu_hours": usage.cpu_hours if usage is not None else None,
         "peak_memory": usage.peak_memory if usage is not None else None,
+        "taken_from": _taken_from(attempt),
     }
+
+
+def _taken_from(attempt: Attempt | None) -> Json | None:
+    """Return whose result an attempt took, so that nothing ran."""
+    if attempt is None or attempt.taken_from is None:
+        return None
+    return wire.to_json(attempt.taken_from)
 
 
 def manifest_document(view: RunView, at: datetime) -> Json:

@@ -46,8 +46,15 @@ class Facts:
         if pricing is None:
             return None
         prices = load_prices(pricing, self._config.paths.db, now=datetime.now(UTC))
-        work = [_work(job) for job in view.jobs if job.state is JobState.COMPLETED]
+        work = [
+            _work(job) for job in view.jobs if job.state is JobState.COMPLETED and not _taken(job)
+        ]
         return estimate(pricing, prices, work)
+
+
+def _taken(job: Job) -> bool:
+    """Return True for a job that took an equal task's result: that has its cost."""
+    return job.attempt is not None and job.attempt.taken_from is not None
 
 
 def _work(job: Job) -> Work:

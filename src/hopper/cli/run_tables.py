@@ -15,7 +15,7 @@ from hopper.cli.common import (
     size_text,
     state_text,
 )
-from hopper.dispatch.run_views import RunView, elapsed_seconds, task_id
+from hopper.dispatch.run_views import RunView, elapsed_seconds, taken_count, task_id
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
 from hopper.model.run import RunState
@@ -58,7 +58,10 @@ def run_lines(
     said: list[tuple[str, str | Text]] = [("run", run.id), ("workflow", run.workflow)]
     if run.description:
         said.append(("", run.description))
-    said += [("state", Text.assemble(state, f", {counts_text(view)}")), ("backend", run.backend)]
+    count = taken_count(view)
+    cached = f" ({count} by results of equal tasks)" if count else ""
+    counts = Text.assemble(state, f", {counts_text(view)}{cached}")
+    said += [("state", counts), ("backend", run.backend)]
     if run.git is not None:
         said.append(("commit", f"{run.git.sha} ({run.git.branch} of {run.git.repo})"))
     if view.started_at is not None and view.ended_at is not None:

@@ -128,6 +128,13 @@ def _attempt(config: HopperConfig, job: Job, attempt: Attempt) -> Lines:
     yield "", ""
     native = f" as {attempt.native_id}" if attempt.native_id else ""
     place = native if job.backend else f", slot {attempt.slot}"
+    if attempt.taken_from is not None:
+        source = attempt.taken_from
+        yield f"attempt {attempt.number}", f"{attempt.id}, which ran nowhere"
+        run = f" of {source.run}" if source.run else ""
+        yield "  from", f"{source.job}{run}, attempt {source.attempt}"
+        yield from _left(config, job, attempt)
+        return
     yield f"attempt {attempt.number}", f"{attempt.id} on {attempt.worker}{place}"
     if job.backend:
         yield from usage_lines(attempt)

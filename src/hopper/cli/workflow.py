@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from hopper.cli.common import (
     printable,
     table,
 )
+from hopper.cli.run_choosing import no_cache_option
 from hopper.cli.workflow_choosing import (
     backend_option,
     most_option,
@@ -159,6 +161,7 @@ def dry_run(
 @workflow_argument
 @backend_option
 @most_option
+@no_cache_option
 @click.option("--watch", "-w", is_flag=True, help="Follow it until it has ended.")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @json_option
@@ -169,6 +172,7 @@ def run(
     reference: str,
     backend: str | None,
     most: int | None,
+    no_cache: bool,
     watch: bool,
     wait: bool,
     as_json: bool,
@@ -187,7 +191,7 @@ def run(
     new = planned(config, reference, backend, most)
     if not new.tasks:
         raise UsageError(f"{reference} has no tasks; there is nothing to run")
-    bootstrap.command(config, run_body(new))
+    bootstrap.command(config, run_body(replace(new, no_cache=no_cache)))
     _warn(new)
     if not as_json:
         click.echo(new.run.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 
+from hopper.dispatch.cache import result_key
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.queues import Queues, Rank
 from hopper.dispatch.waiting import Waiting
@@ -16,6 +17,7 @@ from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job, Origin
 from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 
 
@@ -28,9 +30,14 @@ class Book:
         records: Iterable[WorkerRecord] = (),
         settings: Mapping[str, object] | None = None,
         runs: Iterable[Run] = (),
+        stored: Mapping[str, StoredResult] | None = None,
     ) -> None:
         self.jobs: dict[str, Job] = {}
         self.runs: dict[str, Run] = {run.id: run for run in runs}
+        self.stored: Mapping[str, StoredResult] = {} if stored is None else stored
+        """Results at home that equal tasks may take, by key: the store's own, as it is now."""
+        self.takers: dict[str, str] = {}
+        """Jobs that could go now and would take an equal task's result, and its key."""
         self.records: dict[str, WorkerRecord] = {}
         self.settings: dict[str, object] = dict(settings or {})
         self.placed: dict[str, dict[str, Job]] = {}
@@ -163,10 +170,16 @@ class Book:
         """Let those wait for their turn for which nothing else is to happen first."""
         for job_id in (changed, *self._waiting.changed(changed)):
             job = self.jobs.get(job_id)
-            if job is not None and job.backend and _waits(job) and self._waiting.ready(job_id):
+            ready = job is not None and _waits(job) and self._waiting.ready(job_id)
+            if job is not None and job.backend and ready:
                 self.queues.put(job)
             else:
                 self.queues.drop(job_id)
+            key = result_key(job, self.jobs) if job is not None and ready else ""
+            if job is not None and key and not job.no_cache:
+                self.takers[job_id] = key
+            else:
+                self.takers.pop(job_id, None)
 
 
 def _unaccounted(job: Job) -> bool:

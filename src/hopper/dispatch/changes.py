@@ -10,6 +10,7 @@ from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
+from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 
 NO_SETTINGS: Mapping[str, object] = MappingProxyType({})
@@ -30,6 +31,10 @@ class Changes:
     runs: tuple[Run, ...] = ()
     forgotten_runs: tuple[str, ...] = ()
     clusters: tuple[ClusterRecord, ...] = ()
+    stored: tuple[StoredResult, ...] = ()
+    """Results that equal tasks may take, put in place of those of the same key."""
+    forgotten_results: tuple[str, ...] = ()
+    """Keys of those that are of no use any more."""
 
     def __bool__(self) -> bool:
         return any(
@@ -42,6 +47,8 @@ class Changes:
                 self.runs,
                 self.forgotten_runs,
                 self.clusters,
+                self.stored,
+                self.forgotten_results,
             )
         )
 
@@ -56,6 +63,8 @@ def merged(parts: Iterable[Changes]) -> Changes:
     runs: dict[str, Run] = {}
     forgotten_runs: dict[str, None] = {}
     clusters: dict[str, ClusterRecord] = {}
+    stored: dict[str, StoredResult] = {}
+    forgotten_results: dict[str, None] = {}
     for part in parts:
         jobs.update((job.id, job) for job in part.jobs)
         workers.update((worker.name, worker) for worker in part.workers)
@@ -65,6 +74,8 @@ def merged(parts: Iterable[Changes]) -> Changes:
         runs.update((run.id, run) for run in part.runs)
         forgotten_runs.update(dict.fromkeys(part.forgotten_runs))
         clusters.update((record.name, record) for record in part.clusters)
+        stored.update((result.key, result) for result in part.stored)
+        forgotten_results.update(dict.fromkeys(part.forgotten_results))
     return Changes(
         jobs=tuple(jobs.values()),
         workers=tuple(workers.values()),
@@ -74,4 +85,6 @@ def merged(parts: Iterable[Changes]) -> Changes:
         runs=tuple(runs.values()),
         forgotten_runs=tuple(forgotten_runs),
         clusters=tuple(clusters.values()),
+        stored=tuple(stored.values()),
+        forgotten_results=tuple(forgotten_results),
     )

@@ -16,6 +16,7 @@ from hopper.model.event import Event, EventKind
 from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 
 
@@ -31,6 +32,8 @@ class Desk:
     events: list[Event] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     clusters: dict[str, ClusterRecord] = field(default_factory=dict)
+    stored: dict[str, StoredResult | None] = field(default_factory=dict)
+    """Results for equal tasks by key; None for one that is of no use any more."""
 
     def run(self, run_id: str) -> Run | None:
         """Return the run as this step has left it; None where there is none."""
@@ -108,4 +111,6 @@ class Desk:
             events=tuple(self.events),
             runs=tuple(self.runs.values()),
             clusters=tuple(self.clusters.values()),
+            stored=tuple(result for result in self.stored.values() if result is not None),
+            forgotten_results=tuple(key for key, value in self.stored.items() if value is None),
         )

@@ -53,7 +53,7 @@ def add_generated(desk: Desk, job_id: str, generated: Generated) -> None:
         desk.runs[run.id] = replace(run, warnings=(*run.warnings, reason))
         desk.tell(EventKind.TASKS_REFUSED, job=job.id, reason=reason, run=run.id)
         return
-    made = add_tasks(desk, run, tasks)
+    made = add_tasks(desk, run, tasks, no_cache=job.no_cache)
     desk.tell(EventKind.TASKS_ADDED, job=job.id, run=run.id, tasks=len(made))
 
 

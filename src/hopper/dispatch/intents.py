@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from hopper.dispatch.cache import result_key
 from hopper.dispatch.decisions import (
     BatchPlacement,
     BatchVisit,
@@ -69,6 +70,7 @@ def _place(desk: Desk, placed: Job, worker: str, slot: int, attempt_id: str) -> 
         intended_at=desk.now,
         # A batch system has no Outbox that results would have to leave.
         released=bool(job.backend),
+        result_key=result_key(job, desk.book.jobs),
     )
     job = replace(job.with_attempt(attempt), not_before=None)
     desk.tell(

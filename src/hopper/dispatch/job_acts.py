@@ -92,6 +92,8 @@ def requeue_one(desk: Desk, job: Job, abandon: bool) -> str:
     if job.task is None and not job.zip_sha256:
         raise UsageError(f"{job.id}: its zip was refused", way_out="mend it and submit it anew")
     if job.state.terminal:
+        # Who has a completed job run again does not want what it had left.
+        job = replace(job, no_cache=job.no_cache or job.state is JobState.COMPLETED)
         desk.move(fresh(job), JobState.PENDING, "requeued")
         return "pending"
     if not abandon:

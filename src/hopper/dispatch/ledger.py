@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from hopper.dispatch.book import Book
+from hopper.dispatch.cache import to_be_kept
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.launches import void
@@ -26,8 +27,14 @@ class Ledger:
         self, *, store: Store, home: Home, log: Log, clock: Clock, settings: PolicySettings
     ) -> None:
         self.book = Book(
-            store.jobs.values(), store.workers.values(), store.settings, store.runs.values()
+            store.jobs.values(),
+            store.workers.values(),
+            store.settings,
+            store.runs.values(),
+            store.stored,
         )
+        self.completed: list[str] = []
+        """Jobs that have completed, whose results are to be kept for equal tasks."""
         self._store = store
         self._log = log
         self._clock = clock
@@ -55,6 +62,8 @@ class Ledger:
             old = before[job.id]
             if old is None or old.state is not job.state:
                 self.place(job, just_promised=job.state is JobState.SUBMITTED)
+                if job.state is JobState.COMPLETED and to_be_kept(job):
+                    self.completed.append(job.id)
 
     def _write(self, changes: Changes) -> None:
         self._store.commit(changes)

@@ -15,6 +15,7 @@ from hopper.dispatch import commands
 from hopper.dispatch.batch_orders import BatchOrderDesk
 from hopper.dispatch.batch_systems import BatchSystems, Clusters, NoClusters
 from hopper.dispatch.book import Book
+from hopper.dispatch.cache import NoShelf, Shelf
 from hopper.dispatch.changes import merged
 from hopper.dispatch.cluster_desk import ClusterDesk
 from hopper.dispatch.decisions import BatchPlacement, BatchVisit, Decision, Placement, Visit
@@ -40,6 +41,7 @@ from hopper.dispatch.ports import (
     Upkeeping,
 )
 from hopper.dispatch.reports import ReportDesk
+from hopper.dispatch.result_cache import ResultCache
 from hopper.dispatch.rhythm import Rhythm
 from hopper.dispatch.sending import Sender
 from hopper.dispatch.settings import PolicySettings
@@ -69,6 +71,7 @@ class Ports:
     systems: BatchSystems
     clusters: Clusters = field(default_factory=NoClusters)
     generated: Generated = field(default_factory=NothingGenerated)
+    shelf: Shelf = field(default_factory=NoShelf)
 
 
 class Dispatcher:
@@ -108,6 +111,7 @@ class Dispatcher:
             generated=ports.generated,
             policy=policy,
         )
+        self._cache = ResultCache(self._ledger, ports.shelf, ports.generated, ports.clock)
         self._letters = Letters(ports.mailbox)
         self._housekeeping = Housekeeping(
             self._ledger, home, ports.upkeep, home_low=order_settings.home_low
@@ -173,6 +177,7 @@ class Dispatcher:
         self._clusters.take_in()
         self._ingest()
         self._housekeeping.check_disk()
+        self._cache.keep()
         if self.launching:
             self._decide_and_act()
         self._housekeeping.keep_up(busy=bool(self._under_way or self._clusters))
@@ -208,9 +213,10 @@ class Dispatcher:
             self._arrived.clear()
 
     def _decide_and_act(self) -> None:
+        home_full = self._housekeeping.home_full
+        set_aside = self._cache.take(home_full=home_full)
         now = self._ledger.now()
         workers = self.ports.roster.workers()
-        home_full = self._housekeeping.home_full
         snapshot = Snapshot(
             book=self.book,
             workers=workers,
@@ -219,6 +225,7 @@ class Dispatcher:
             looks_due=self._rhythm.due(workers, now) | self._clusters.due(now),
             bulk_results=self._reports.bulk_results(),
             tried=self._tidying.tried,
+            set_aside=set_aside,
             home_full=home_full,
             targets=self._clusters.targets,
             batch_busy=self._clusters.busy,

@@ -235,7 +235,7 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
             return
         job = book.jobs[job_id]
         wanted = (job.spec.requirements.tags, job.spec.requirements.gpus)
-        if room_needed(job) >= hopeless.get(wanted, _ENDLESS) or not _may_start(job, book, now):
+        if room_needed(job) >= hopeless.get(wanted, _ENDLESS) or not _may_start(job, snapshot, now):
             continue
         avoided = untidy_at(job)
         room = _best_room(job, rooms, avoided)
@@ -261,10 +261,10 @@ def untidy_at(job: Job) -> frozenset[str]:
     )
 
 
-def _may_start(job: Job, book: Book, now: datetime) -> bool:
-    if job.not_before is not None and now < job.not_before:
+def _may_start(job: Job, snapshot: Snapshot, now: datetime) -> bool:
+    if job.id in snapshot.set_aside or (job.not_before is not None and now < job.not_before):
         return False
-    return not job.spec.after or readiness(job, book.jobs)[0] is Readiness.READY
+    return not job.spec.after or readiness(job, snapshot.book.jobs)[0] is Readiness.READY
 
 
 def _any_fits(job: Job, rooms: Iterable[_Room]) -> bool:

@@ -20,6 +20,7 @@ from hopper.model.event import Event
 from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Collected, Order, Report
 from hopper.model.run import Run
+from hopper.model.stored import StoredResult
 from hopper.model.worker import Worker, WorkerRecord
 
 
@@ -47,6 +48,10 @@ class Store(Protocol):
     @property
     def runs(self) -> Mapping[str, Run]:
         """The live runs by id."""
+
+    @property
+    def stored(self) -> Mapping[str, StoredResult]:
+        """The results that equal tasks may take, by key, as they are at any time."""
 
     @property
     def settings(self) -> Mapping[str, object]:

@@ -33,6 +33,8 @@ class NewRun:
 
     run: Run
     tasks: tuple[NewTask, ...]
+    no_cache: bool = False
+    """They are to be run, whatever results of equal tasks are at home."""
 
 
 def run_body(new: NewRun) -> dict[str, object]:
@@ -40,7 +42,9 @@ def run_body(new: NewRun) -> dict[str, object]:
     return {"do": "run", **wire.to_json(new)}
 
 
-def add_tasks(desk: Desk, run: Run, tasks: tuple[NewTask, ...]) -> list[Job]:
+def add_tasks(
+    desk: Desk, run: Run, tasks: tuple[NewTask, ...], *, no_cache: bool = False
+) -> list[Job]:
     """Put the jobs of a run on the desk. What is there already stays as it is."""
     made = []
     for new in tasks:
@@ -57,6 +61,7 @@ def add_tasks(desk: Desk, run: Run, tasks: tuple[NewTask, ...]) -> list[Job]:
             run=run.id,
             task=new.task,
             remote_name=new.job,
+            no_cache=no_cache,
         )
         desk.put(job)
         made.append(job)
@@ -71,7 +76,7 @@ def _run(desk: Desk, body: dict[str, object]) -> Done:
     answer: dict[str, object] = {"run": new.run.id, "jobs": [task.job for task in new.tasks]}
     if new.run.id in desk.book.runs:
         return Done(answer=answer)
-    add_tasks(desk, new.run, new.tasks)
+    add_tasks(desk, new.run, new.tasks, no_cache=new.no_cache)
     desk.tell(
         EventKind.RUN_CREATED,
         run=new.run.id,
@@ -113,7 +118,10 @@ def _cancel(desk: Desk, body: dict[str, object]) -> Done:
 
 
 def _rerun(desk: Desk, body: dict[str, object]) -> Done:
-    """Put the ended tasks of a run back to pending; ``failed``: those that did not complete."""
+    """Put the ended tasks of a run back to pending; ``failed``: those that did not complete.
+
+    ``no_cache``: they are run even where results of equal tasks, or their own, are at home.
+    """
     run, jobs = _jobs_of(desk, body)
     wanted = [
         job
@@ -123,10 +131,14 @@ def _rerun(desk: Desk, body: dict[str, object]) -> Done:
     if not wanted:
         what = "failed task" if body.get("failed") else "task that has ended"
         raise UsageError(f"run {run.id} has no {what}")
-    answer = {
-        "run": run.id,
-        **_each(desk, wanted, lambda desk, job: requeue_one(desk, job, abandon=False)),
-    }
+    no_cache = bool(body.get("no_cache"))
+
+    def again(desk: Desk, job: Job) -> str:
+        said = requeue_one(desk, job, abandon=False)
+        desk.put(replace(desk.job(job.id), no_cache=no_cache))
+        return said
+
+    answer = {"run": run.id, **_each(desk, wanted, again)}
     return Done(answer=answer, changes=Changes(runs=(replace(run, cancelled=False),)))
 
 

@@ -102,6 +102,15 @@ def view_of(run: Run, jobs: Sequence[Job]) -> RunView:
     )
 
 
+def taken_count(view: RunView) -> int:
+    """Return how many of a run's tasks completed by an equal task's result."""
+    return sum(
+        job.state is JobState.COMPLETED and attempt is not None and attempt.taken_from is not None
+        for job in view.jobs
+        for attempt in (job.attempt,)
+    )
+
+
 def run_views(runs: Iterable[Run], jobs: Iterable[Job]) -> list[RunView]:
     """Return how runs stand, the oldest first."""
     of_run: dict[str, list[Job]] = defaultdict(list)

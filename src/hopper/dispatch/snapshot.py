@@ -36,5 +36,7 @@ class Snapshot:
     """Backends with an order under way."""
     others_due: frozenset[str] = frozenset()
     """Backends to be asked about the jobs of others and their machines."""
+    set_aside: frozenset[str] = frozenset()
+    """Pending jobs for which a result at home is about to be taken."""
     home_full: bool = False
     """There is no room at home for results."""

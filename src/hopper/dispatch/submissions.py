@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from hopper.dispatch.book import Book
@@ -38,15 +38,18 @@ def submissions(snapshot: Snapshot, now: datetime) -> Iterator[BatchPlacement]:
             continue
         placed = book.placed.get(backend, {})
         free = min(target.max_concurrent - len(placed), AT_ONCE)
-        for job in _share(book, backend, now, free):
+        for job in _share(book, backend, now, free, snapshot.set_aside):
             yield BatchPlacement(job=job, backend=backend)
 
 
-def _share(book: Book, backend: str, now: datetime, free: int) -> Iterator[Job]:
+def _share(
+    book: Book, backend: str, now: datetime, free: int, set_aside: Collection[str]
+) -> Iterator[Job]:
     active = Counter(job.run for job in book.placed.get(backend, {}).values())
     heap: list[tuple[int, Rank, str, Iterator[Rank]]] = []
     for run, ranks in book.queues.runs(backend).items():
-        _offer(heap, book, now, active[run], run, iter(ranks))
+        fit = (rank for rank in ranks if rank[2] not in set_aside)
+        _offer(heap, book, now, active[run], run, fit)
     for _ in range(free):
         if not heap:
             return

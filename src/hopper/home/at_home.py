@@ -11,18 +11,20 @@ from pathlib import Path
 
 from hopper.config.job_file import read_job_file
 from hopper.config.model import HopperConfig
+from hopper.dispatch.cache import Copied, Kept
 from hopper.dispatch.ports import Arrival, Refusal
 from hopper.errors import HopperError, RejectedZip, UsageError
-from hopper.home import results
+from hopper.home import results, shelf
 from hopper.home.archive import ZipFacts, inspect
 from hopper.home.files import HomeTrouble, MissingZip, exists, move_new, trouble
 from hopper.home.folders import Folders
 from hopper.home.queue import ChangedZip, Dropped
 from hopper.home.task_results import land_task
-from hopper.model.attempt import ResultFile
+from hopper.model.attempt import Attempt, ResultFile
 from hopper.model.ids import JOB_ID, new_job_id
 from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Collected
+from hopper.model.stored import StoredResult
 
 SHORT_LOOK = 0.05
 """Seconds that a tick waits for zips to be looked into."""
@@ -161,6 +163,18 @@ class FilesAtHome:
         with trouble(f"cannot keep the log of {job.id}"):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             Path(file.path).replace(target)
+
+    def keep(self, job: Job, attempt: Attempt) -> Kept | None:
+        """Make an attempt's result fit to be taken by equal tasks."""
+        return shelf.keep(self._config.paths.inbox, job, attempt)
+
+    def take(self, job: Job, attempt: str, stored: StoredResult) -> Copied:
+        """Copy a stored result to where the job's own would lie."""
+        return shelf.take(self._config.paths.inbox, job, attempt, stored)
+
+    def there(self, stored: StoredResult) -> bool:
+        """Return False when a stored result is gone."""
+        return shelf.place_of(self._config.paths.inbox, stored) is not None
 
     def write_reason(self, job: Job) -> None:
         """Write why a job failed beside its zip."""

@@ -21,6 +21,8 @@ from hopper.model.places import GENERATED, task_folder
 LOG_NAMES = {"log": "stdout.log", "errors": "stderr.log", "system": "system.log"}
 OWNER = ".hopper-attempt"
 """Names the attempt whose results a folder holds."""
+MANIFEST = ".hopper-files"
+"""Lists the files of a folder that equal tasks may take."""
 LISTED = 200
 """Files of one task that its job remembers by name."""
 
@@ -35,12 +37,13 @@ def land_task(inbox: Path, job: Job, files: Sequence[Collected]) -> tuple[Result
         raise HopperError(f"{job.id} has no attempt whose results could come home")
     folder = task_folder(inbox, job)
     with trouble(f"cannot bring the results of {job.id} home to {folder}"):
-        if _owner(folder) != attempt.id:
+        if owner_of(folder) != attempt.id:
             _assemble(folder, attempt.id, files)
         return _listed(inbox, folder)
 
 
-def _owner(folder: Path) -> str:
+def owner_of(folder: Path) -> str:
+    """Return the attempt whose results a folder holds; empty for none."""
     try:
         return (folder / OWNER).read_text("utf-8").strip()
     except OSError:
@@ -62,6 +65,11 @@ def _assemble(folder: Path, attempt: str, files: Sequence[Collected]) -> None:
             shutil.copyfile(file.path, part / _free(part, name))
     (part / OWNER).write_text(f"{attempt}\n", "utf-8")
     sync_folder(part)
+    show(part, folder)
+
+
+def show(part: Path, folder: Path) -> None:
+    """Give a whole folder its name; what had that name is moved aside."""
     if folder.exists():
         tries = (folder.with_name(f"{folder.name}.try{number}") for number in range(1, 1_000_000))
         folder.rename(next(path for path in tries if not path.exists()))
@@ -76,7 +84,7 @@ def _free(folder: Path, name: str) -> str:
 def _listed(inbox: Path, folder: Path) -> tuple[ResultFile, ...]:
     found: list[ResultFile] = []
     for path in sorted(folder.rglob("*")):
-        if path.name == OWNER or path.is_symlink() or not path.is_file():
+        if path.name in {OWNER, MANIFEST} or path.is_symlink() or not path.is_file():
             continue
         if len(found) == LISTED:
             break

@@ -76,6 +76,16 @@ class ResultFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TakenFrom:
+    """Whose result an attempt took for its own, so that nothing had to run."""
+
+    job: str
+    attempt: str
+    """The attempt that ran."""
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One try at a job on one worker or batch system. Times are aware UTC."""
 
@@ -121,6 +131,15 @@ class Attempt:
     """Its results have left the worker's Outbox."""
     remains: Remains = Remains.PRESENT
     keep_until: datetime | None = None
+    result_key: str = ""
+    """SHA-256 of all that its result depends on; empty where that is not to be kept."""
+    taken_from: TakenFrom | None = None
+    """Set where nothing ran: its results are copies of those of an earlier attempt."""
+
+    @property
+    def made_by(self) -> str:
+        """The id of the attempt that really made its results."""
+        return self.id if self.taken_from is None else self.taken_from.attempt
 
     @property
     def open(self) -> bool:

@@ -38,6 +38,11 @@ class EventKind(StrEnum):
     LAUNCH_VOIDED = "launch_voided"
     """The attempt is known not to have started."""
     RESULTS_HOME = "results_home"
+    RESULT_TAKEN = "result_taken"
+    """Nothing had to run: an equal task's result was taken; data: attempt, from_job, from_run,
+    from_attempt."""
+    RESULT_DROPPED = "result_dropped"
+    """A stored result is of no use any more; the reason says why. data: key."""
     ARTIFACTS_AWAITED = "artifacts_awaited"
     SURVIVORS = "survivors"
     """Processes of an attempt that outlived it, or could not be killed."""

@@ -84,6 +84,8 @@ class Job:
     """Launches in a row that a worker refused; they cost no retry."""
     refused_by: str = ""
     """The worker that refused last; others are tried first."""
+    no_cache: bool = False
+    """It is to be run, whatever result of an equal task is at home."""
 
     @property
     def name(self) -> str:

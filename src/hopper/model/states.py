@@ -45,7 +45,14 @@ _ON_WORKER = frozenset({JobState.SUBMITTED, JobState.RUNNING, JobState.SETTLING}
 
 LEGAL_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset(
-        {JobState.SUBMITTED, JobState.FAILED, JobState.CANCELLED, JobState.DEP_FAILED}
+        {
+            JobState.SUBMITTED,
+            # Taken from the result of an equal task.
+            JobState.COMPLETED,
+            JobState.FAILED,
+            JobState.CANCELLED,
+            JobState.DEP_FAILED,
+        }
     ),
     JobState.SUBMITTED: frozenset(
         {

@@ -70,7 +70,10 @@ class Task:
     cache: bool = False
     """An earlier result of the same task may be taken for its own."""
     cache_key: str = ""
-    """SHA-256 of all that its result depends on; empty without ``cache``."""
+    """SHA-256 of all that its own definition says its result depends on; empty without
+    ``cache``."""
+    input_sums: tuple[str, ...] = ()
+    """With ``cache_key``: SHA-256 of its inputs, in their order, as they went into the key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from hopper.model.backend import ClusterRecord
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
+from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 from hopper.store import retention
 from hopper.store.change import Change
@@ -71,6 +72,7 @@ class StateStore:
         self._workers = Collection(WorkerRecord, "name")
         self._runs = Collection(Run, "id")
         self._clusters = Collection(ClusterRecord, "name")
+        self._stored = Collection(StoredResult, "key")
         self._settings = Collection(Setting, "key")
         self._last_retention: datetime | None = None
         self._absorb([(table, doc_id) for table, ids in source.tables.items() for doc_id in ids])
@@ -123,6 +125,11 @@ class StateStore:
         return self._clusters
 
     @property
+    def stored(self) -> Mapping[str, StoredResult]:
+        """The results that equal tasks may take, by key."""
+        return self._stored
+
+    @property
     def settings(self) -> Mapping[str, object]:
         """Small values by key."""
         return {setting.key: setting.value for setting in self._settings.values()}
@@ -163,6 +170,7 @@ class StateStore:
             "workers": _documents(self._workers, workers),
             "runs": _documents(self._runs, runs),
             "clusters": _documents(self._clusters, {item.name: item for item in changes.clusters}),
+            "stored": _documents(self._stored, {item.key: item for item in changes.stored}),
             "settings": _documents(self._settings, settings),
         }
         change = Change.of(
@@ -170,6 +178,7 @@ class StateStore:
             drop={
                 "jobs": _known(self._jobs, changes.forgotten_jobs),
                 "runs": _known(self._runs, changes.forgotten_runs),
+                "stored": _known(self._stored, changes.forgotten_results),
             },
             events=_numbered(changes.events, writer.events.last_seq),
         )
@@ -256,6 +265,7 @@ class StateStore:
             ("workers", self._workers),
             ("runs", self._runs),
             ("clusters", self._clusters),
+            ("stored", self._stored),
             ("settings", self._settings),
         ):
             documents = self._source.tables.setdefault(name, {})
@@ -282,6 +292,7 @@ AnyCollection = (
     | Collection[WorkerRecord]
     | Collection[Run]
     | Collection[ClusterRecord]
+    | Collection[StoredResult]
     | Collection[Setting]
 )
 

@@ -56,6 +56,7 @@ def build(
     """
     entry = plan.entry
     environment = find_environment(entry.environment, around.environments)
+    key = _cache_key(entry, around, environment, input_hashes)
     task = Task(
         id=entry.id,
         command=entry.command,
@@ -71,7 +72,8 @@ def build(
         outputs=entry.outputs,
         retry=_retry_rule(entry),
         cache=entry.cache,
-        cache_key=_cache_key(entry, around, environment, input_hashes),
+        cache_key=key,
+        input_sums=tuple(input_hashes[item] for item in entry.inputs) if key else (),
     )
     warning = ""
     if entry.environment and environment is None:
@@ -175,7 +177,8 @@ def _cache_key(
 ) -> str:
     """Return the SHA-256 of all that a task's result depends on, as far as it says; else nothing.
 
-    Resources are left out: the same work with more memory is the same work.
+    Resources are left out: the same work with more memory is the same work. So are the automatic
+    variables, which no two runs share. Variables count by name and value, not by their order.
     """
     if not entry.cache or any(item not in input_hashes for item in entry.inputs):
         return ""
@@ -191,7 +194,11 @@ def _cache_key(
         "environment_variables": sorted(environment.variables.items()) if environment else [],
         "init": _init(around.backend, environment),
     }
-    if entry.cache_scope is CacheScope.COMMIT:
-        parts["commit"] = [git.repo, git.sha] if git is not None else []
+    if git is None:
+        parts["base"] = around.base
+    elif entry.cache_scope is CacheScope.COMMIT:
+        parts["commit"] = [git.repo, git.sha]
+    else:
+        parts["repo"] = git.repo
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -230,6 +230,10 @@ class _Acknowledging:
         return self._store.runs
 
     @property
+    def stored(self) -> Mapping[str, Any]:
+        return self._store.stored
+
+    @property
     def settings(self) -> Mapping[str, object]:
         return self._store.settings
 

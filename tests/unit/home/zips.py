@@ -20,8 +20,16 @@ def zip_bytes(
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in members:
-            archive.writestr(name, content)
+            # With a fixed time: contents name tests, which must be the same in all processes.
+            info = name if isinstance(name, zipfile.ZipInfo) else _plain(name, method)
+            archive.writestr(info, content)
     return buffer.getvalue()
+
+
+def _plain(name: str, method: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.compress_type, info.external_attr = method, 0o600 << 16
+    return info
 
 
 def entry(name: str, change: Callable[[zipfile.ZipInfo], None]) -> zipfile.ZipInfo:

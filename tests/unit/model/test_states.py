@@ -13,6 +13,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 S = JobState
 LEGAL = {
     (S.PENDING, S.SUBMITTED),
+    (S.PENDING, S.COMPLETED),
     (S.PENDING, S.FAILED),
     (S.PENDING, S.CANCELLED),
     (S.PENDING, S.DEP_FAILED),

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hopper.config.backends import Backend
 from hopper.config.workflows import Environment
@@ -151,6 +153,83 @@ def test_equal_work_has_an_equal_key() -> None:
 )
 def test_other_work_has_another_key(changed: dict[str, Any]) -> None:
     assert built(cache=True, **changed).task.cache_key != built(cache=True).task.cache_key
+
+
+WORDS = st.text("ab", min_size=1, max_size=2)
+FIELDS = st.fixed_dictionaries(
+    {
+        "command": WORDS,
+        "working_dir": WORDS,
+        "environment": st.sampled_from(["", "julia", "other"]),
+        "env_vars": st.dictionaries(st.sampled_from("AB"), WORDS, max_size=2),
+        "outputs": st.lists(WORDS, max_size=2),
+        "generates_source": st.sampled_from(["", "a.json"]),
+        "inputs": st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True),
+        "hashes": st.fixed_dictionaries({"a": WORDS, "b": WORDS}),
+        "init": WORDS,
+        "of_julia": WORDS,
+        "sha": st.sampled_from(["", "1", "2"]),
+        "repo": WORDS,
+        "base": WORDS,
+    }
+)
+
+
+PARTS = (
+    "command", "working_dir", "environment", "env_vars", "outputs", "generates_source", "inputs",
+    "hashes", "init", "of_julia", "sha", "repo", "base",
+)  # fmt: skip
+
+
+def _key(said: dict[str, Any], scope: str) -> str:
+    task = dict(said)
+    own = {key: task.pop(key) for key in ("hashes", "init", "of_julia", "sha", "repo", "base")}
+    git = GitVersion(repo=own["repo"], branch="b", sha=own["sha"], folder="~/x")
+    around = Surroundings(
+        run=replace(RUN, git=git if own["sha"] else None),
+        backend=Backend(name="hpc", type="slurm", host="h", init=own["init"]),
+        environments=[Environment(name="julia", variables={"V": own["of_julia"]})],
+        base=own["base"],
+    )
+    return built(around, own["hashes"], cache=True, cache_scope=scope, **task).task.cache_key
+
+
+def _counts(said: dict[str, Any], scope: str) -> object:
+    """Return all of it that a result depends on."""
+    task = dict(said)
+    hashes, in_git = task.pop("hashes"), bool(task["sha"])
+    base, repo, sha = task.pop("base"), task.pop("repo"), task.pop("sha")
+    task["inputs"] = [(name, hashes[name]) for name in task["inputs"]]
+    if task["environment"] != "julia":
+        del task["of_julia"]
+    commit = sha if scope == "commit" else ""
+    return {**task, "where": (repo, commit) if in_git else (base,)}
+
+
+@pytest.mark.parametrize("scope", ["commit", "inputs"])
+@given(one=FIELDS, other=FIELDS, same=st.sets(st.sampled_from(PARTS), max_size=len(PARTS)))
+def test_the_key_changes_with_any_part_and_with_nothing_else(
+    scope: str, one: dict[str, Any], other: dict[str, Any], same: set[str]
+) -> None:
+    # Alike in most parts, so that a part which does not count is found out.
+    mixed = {key: one[key] if key in same else other[key] for key in PARTS}
+    mixed["env_vars"] = dict(reversed(mixed["env_vars"].items()))
+    equal = _counts(one, scope) == _counts(mixed, scope)
+    assert (_key(one, scope) == _key(mixed, scope)) is equal
+
+
+@pytest.mark.parametrize("part", PARTS)
+@given(one=FIELDS, other=FIELDS)
+def test_each_part_alone(part: str, one: dict[str, Any], other: dict[str, Any]) -> None:
+    changed = {**one, part: other[part]}
+    equal = _counts(one, "commit") == _counts(changed, "commit")
+    assert (_key(one, "commit") == _key(changed, "commit")) is equal
+
+
+def test_the_digests_of_inputs_go_along_with_the_key() -> None:
+    said: dict[str, Any] = {"inputs": ["b", "a"], "hashes": {"a": "1", "b": "2"}}
+    assert built(cache=True, **said).task.input_sums == ("2", "1")
+    assert built(**said).task.input_sums == ()
 
 
 def test_the_commit_counts_unless_the_inputs_are_all() -> None:
