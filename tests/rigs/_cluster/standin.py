@@ -137,7 +137,8 @@ class StandIn:
         for job in self._store.all():
             ended = job.why or f"exit {job.code}"
             state = ended if job.state == "ended" else job.state
-            shown.append(NativeJob(id=str(job.number), name=job.name, state=state, user=job.user))
+            native = f"{job.array}[{job.index}]" if job.array else str(job.number)
+            shown.append(NativeJob(id=native, name=job.name, state=state, user=job.user))
         return shown
 
     # Starting

@@ -12,7 +12,10 @@ from tests.rigs.lsf_standin.words import (
     ERROR,
     SPECTRUM,
     exit_code,
+    job_id,
+    jobs_of,
     minute,
+    number_of,
     options_of,
     refuse_if_down,
     stat,
@@ -57,11 +60,10 @@ def bjobs(store: Store, arguments: list[str]) -> int:
 def _chosen(store: Store, given: dict[str, str], ids: list[str]) -> tuple[list[Job], list[str]]:
     jobs, lost = [], []
     for word in ids:
-        job = store.load(int(word)) if word.isdigit() else None
-        if job is None:
+        found = jobs_of(store, word)
+        jobs += found
+        if not found:
             lost.append(word)
-        else:
-            jobs.append(job)
     if not ids:
         jobs = [job for job in store.all() if "a" in given or job.state != "ended"]
     if "J" in given:
@@ -84,7 +86,7 @@ def _say_table(store: Store, jobs: list[Job], *, wide: bool) -> None:
         where = host if job.started is not None else "   -"
         user = job.user if wide else job.user[:7]
         say(
-            f"{job.number:<7} {user:<7} {stat(job):<5} {job.queue:<10} {host:<11} {where:<11} "
+            f"{number_of(job):<7} {user:<7} {stat(job):<5} {job.queue:<10} {host:<11} {where:<11} "
             f"{name:<10} {minute(job.submitted)}"
         )
 
@@ -113,7 +115,7 @@ def _folded(line: str) -> Iterator[str]:
 
 def _paragraphs(store: Store, job: Job, *, fold: bool) -> Iterator[str]:
     host, home = store.setup.host, job.variables.get("HOME", "/")
-    shown = {"Job Id" if fold else "Job": str(job.number), "Job Name": job.name}
+    shown = {"Job Id" if fold else "Job": job_id(job), "Job Name": job.name}
     shown |= {"User": job.user, "Project": job.options["project"], "Status": stat(job)}
     shown |= {"Queue": job.queue, "Command": ";".join(job.arguments.splitlines())}
     yield ", ".join(f"{name} <{value}>" for name, value in shown.items())
@@ -165,7 +167,8 @@ def _fields(store: Store, job: Job) -> dict[str, str]:
     took = (job.ended or time.time()) - job.started if job.started is not None else 0
     started, ended = job.started, job.ended
     return {
-        "JOBID": str(job.number),
+        "JOBID": str(number_of(job)),
+        "JOBINDEX": str(job.index),
         "STAT": stat(job),
         "USER": job.user,
         "QUEUE": job.queue,

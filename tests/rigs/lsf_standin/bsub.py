@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shlex
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from tests.rigs._cluster.batch.arrays import add_members
 from tests.rigs._cluster.batch.store import Job, Setup, Store
 from tests.rigs._cluster.batch.words import Refused, say
 from tests.rigs.lsf_standin.words import ERROR, SPECTRUM, options_of, refuse_if_down
 
+LARGEST_ARRAY = 1000
+_ARRAY = re.compile(r"\[(\d+)-(\d+)\]\Z")
 VALUED = "aAbcCDefFGgiJkLmMnopPqRsStTuUvwW"
 WORDS = ("cwd", "oo", "eo", "env", "gpu", "sp", "app", "Jd", "hl")
 FLAGS = ("rn", "ti")
@@ -42,10 +47,38 @@ def bsub(store: Store, arguments: list[str]) -> int:
         job = _job(store.number(), given, queue, text)
         script = store.script(job.number)
         script.write_bytes(text.encode(errors="surrogateescape"))
-        store.save(job)
+        indices = _indices(given.get("J", ""))
+        members = add_members(store, job, indices)
+        for member in members:
+            store.save(_as_member(member, given))
+        if not members:
+            store.save(job)
     which = f"queue <{queue}>" if "q" in given else f"default queue <{queue}>"
     say(f"Job <{job.number}> is submitted to {which}.")
     return 0
+
+
+def _indices(name: str) -> range:
+    found = _ARRAY.search(name)
+    if found is None:
+        return range(0)
+    first, last = int(found[1]), int(found[2])
+    if not 0 < first <= last <= LARGEST_ARRAY:
+        raise Refused(f"{name}: Bad job array index list{NOT}", ERROR)
+    return range(first, last + 1)
+
+
+def _as_member(job: Job, given: dict[str, str]) -> Job:
+    """Return a member of an array with what its index makes of the words given."""
+    name = f"{job.name.partition('[')[0]}[{job.index}]"
+    output, error = given.get("oo", given.get("o", "")), given.get("eo", given.get("e", ""))
+    folder = Path(job.folder)
+    return replace(
+        job,
+        name=name,
+        output=_path(output, folder, job.array, job.index),
+        error=_path(error, folder, job.array, job.index),
+    )
 
 
 def _parsed(store: Store, arguments: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -97,7 +130,7 @@ def _job(number: int, given: dict[str, str], queue: str, text: str) -> Job:
     )  # fmt: skip
 
 
-def _path(given: str, folder: Path, number: int) -> str:
+def _path(given: str, folder: Path, number: int, index: int = 0) -> str:
     if not given:
         return ""
-    return str(folder / given.replace("%J", str(number)).replace("%I", "0"))
+    return str(folder / given.replace("%J", str(number)).replace("%I", str(index)))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from tests.rigs._cluster.batch.arrays import alive
 from tests.rigs._cluster.batch.server import Ways
 from tests.rigs._cluster.batch.store import Job, Store
 from tests.rigs._cluster.batch.words import complain, date, say
@@ -17,6 +18,9 @@ from tests.rigs.lsf_standin.words import (
     ERROR,
     SPECTRUM,
     exit_code,
+    job_id,
+    jobs_of,
+    number_of,
     options_of,
     refuse_if_down,
     stat,
@@ -55,6 +59,9 @@ The output (if any) follows:
 """
 
 
+KILLING = " is being terminated"
+
+
 def bkill(store: Store, arguments: list[str]) -> int:
     """Kill jobs; each that cannot be is told on stderr and by the code."""
     refuse_if_down(store)
@@ -62,23 +69,31 @@ def bkill(store: Store, arguments: list[str]) -> int:
     code = 0
     for word in ids:
         with store.lock():
-            told, fine = _kill(store, word)
+            told = _kill(store, word)
+        fine = told == KILLING
         (say if fine else complain)(f"Job <{word}>{told}")
         code = code if fine else ERROR
     return code
 
 
-def _kill(store: Store, word: str) -> tuple[str, bool]:
-    job = store.load(int(word)) if word.isdigit() else None
-    if job is None:
-        return ": No matching job found", False
+def _kill(store: Store, word: str) -> str:
+    jobs = jobs_of(store, word)
+    if not jobs:
+        return ": No matching job found"
+    if not alive(jobs):
+        return ": Job has already finished"
+    for job in jobs:
+        _kill_one(store, job)
+    return KILLING
+
+
+def _kill_one(store: Store, job: Job) -> None:
     if job.state == "ended":
-        return ": Job has already finished", False
+        return
     if job.state == "running":
         store.save(replace(job, kill=True))
     else:
         store.save(replace(job, state="ended", why="deleted", ended=time.time()))
-    return " is being terminated", True
 
 
 def bhosts(store: Store, arguments: list[str]) -> int:
@@ -130,9 +145,9 @@ def _command(store: Store, job: Job) -> list[str]:
 def _variables(store: Store, job: Job) -> dict[str, str]:
     host = store.setup.host
     return {
-        "LSB_JOBID": str(job.number),
-        "LSB_BATCH_JID": str(job.number),
-        "LSB_JOBINDEX": "0",
+        "LSB_JOBID": str(number_of(job)),
+        "LSB_BATCH_JID": job_id(job),
+        "LSB_JOBINDEX": str(job.index),
         "LSB_JOBNAME": job.name,
         "LSB_QUEUE": job.queue,
         "LSB_HOSTS": " ".join([host] * job.slots),
@@ -168,7 +183,7 @@ def _report(store: Store, job: Job) -> str:
     spectrum = store.setup.dialect == SPECTRUM
     system, sender = ("LSF", "lsfadmin") if spectrum else ("OpenLava", "openlava")
     return REPORT.format(
-        system=system, sender=sender, host=store.setup.host, number=job.number, name=job.name,
+        system=system, sender=sender, host=store.setup.host, number=job_id(job), name=job.name,
         end=stat(job).replace("EXIT", "Exited").replace("DONE", "Done"), user=job.user,
         queue=job.queue, home=job.variables.get("HOME", "/"), folder=job.folder, how=how,
         started=date(job.started or job.submitted), ended=date(job.ended or job.submitted),

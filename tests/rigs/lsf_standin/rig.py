@@ -5,7 +5,7 @@
         backend = {"name": "lsf", "type": "lsf", "ssh": lsf.ssh_facts.backend()}
 
 Queues: `normal` (the default), `short` (10 minutes) and `closed`; 8 slots. `bjobs -o … -json` and
-options of several letters such as `-rn` and `-oo` are Spectrum's alone. There are no arrays and no
+options of several letters such as `-rn` and `-oo` are Spectrum's alone. There are arrays, but no
 dependencies; memory is not enforced.
 """
 

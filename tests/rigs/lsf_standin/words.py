@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 
+from tests.rigs._cluster.batch.arrays import members_of
 from tests.rigs._cluster.batch.store import Job, Store
 from tests.rigs._cluster.batch.words import Refused
 
@@ -12,6 +14,30 @@ SPECTRUM = "spectrum"
 KILLED = 130
 RUN_LIMIT = 140
 _LIVE = {"waiting": "PEND", "held": "PSUSP", "running": "RUN"}
+
+
+_ID = re.compile(r"(\d+)(?:\[(\d+)\])?\Z")
+
+
+def number_of(job: Job) -> int:
+    """The number of a job, or of its array."""
+    return job.array or job.number
+
+
+def job_id(job: Job) -> str:
+    """The id of a job, `12`, or of a member of an array, `12[3]`."""
+    return f"{job.array}[{job.index}]" if job.array else f"{job.number}"
+
+
+def jobs_of(store: Store, word: str) -> list[Job]:
+    """The job that an id means, or an array's members; none for an id that no job has."""
+    found = _ID.match(word)
+    if found is None:
+        return []
+    number, index = int(found[1]), found[2]
+    job = store.load(number)
+    members = [job] if job else members_of(store, number)
+    return [member for member in members if index is None or member.index == int(index)]
 
 
 def stat(job: Job) -> str:

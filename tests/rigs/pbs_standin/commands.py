@@ -9,13 +9,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from tests.rigs._cluster.batch.arrays import alive
 from tests.rigs._cluster.batch.server import Ways
 from tests.rigs._cluster.batch.store import Job, Store
 from tests.rigs._cluster.batch.words import Refused, complain
 from tests.rigs.pbs_standin.nodes import pbsnodes
 from tests.rigs.pbs_standin.qstat import qstat
 from tests.rigs.pbs_standin.qsub import qsub
-from tests.rigs.pbs_standin.words import FINISHED, job_id, number_of, refuse_if_down, unknown
+from tests.rigs.pbs_standin.words import (
+    FINISHED,
+    is_torque,
+    job_id,
+    jobs_of,
+    refuse_if_down,
+    unknown,
+)
+
+TAG = "^array_index^"
 
 
 def qdel(store: Store, arguments: list[str]) -> int:
@@ -34,16 +44,21 @@ def qdel(store: Store, arguments: list[str]) -> int:
 
 
 def _delete(store: Store, word: str, *, history: bool) -> None:
-    number = number_of(word)
-    if number is None:
+    jobs = jobs_of(store, word)
+    if jobs is None:
         raise Refused(f"qdel: illegally formed job identifier: {word}", 1)
-    job = store.load(number)
-    if job is None:
+    if not jobs:
         raise unknown("qdel", store, word)
+    if not alive(jobs) and not history:
+        raise Refused(f"qdel: Job has finished {job_id(store, jobs[0])}", FINISHED)
+    for job in jobs:
+        _delete_one(store, job, history=history)
+
+
+def _delete_one(store: Store, job: Job, *, history: bool) -> None:
     if job.state == "ended":
-        if not history:
-            raise Refused(f"qdel: Job has finished {job_id(store, job)}", FINISHED)
-        store.forget(number)
+        if history:
+            store.forget(job.number)
     elif job.state == "running":
         store.save(replace(job, kill=True))
     else:
@@ -59,7 +74,9 @@ def _command(store: Store, job: Job) -> list[str]:
 
 
 def _variables(store: Store, job: Job) -> dict[str, str]:
+    index = "PBS_ARRAYID" if is_torque(store) else "PBS_ARRAY_INDEX"
     return {
+        **({index: str(job.index)} if job.array else {}),
         "PBS_JOBID": job_id(store, job),
         "PBS_JOBNAME": job.name,
         "PBS_QUEUE": job.queue,
@@ -86,9 +103,15 @@ def _deliver(store: Store, job: Job) -> None:
         if not path:
             continue
         try:
-            shutil.copyfile(store.spool(job.number, kind), path)
+            shutil.copyfile(store.spool(job.number, kind), _with_index(store, job, path))
         except OSError:  # PBS keeps trying and then writes mail; nobody reads it
             continue
+
+
+def _with_index(store: Store, job: Job, path: str) -> str:
+    if not job.array:
+        return path
+    return f"{path}-{job.index}" if is_torque(store) else path.replace(TAG, str(job.index))
 
 
 WAYS = Ways(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.rigs._cluster.batch.store import Store
 from tests.rigs._cluster.batch.words import Refused, say
-from tests.rigs.pbs_standin.words import job_id, refuse_if_down, say_json
+from tests.rigs.pbs_standin.words import is_torque, job_id, refuse_if_down, say_json
 
 MEMORY = "24684096kb"
 
@@ -15,6 +15,8 @@ def pbsnodes(store: Store, arguments: list[str]) -> int:
     """`-a`, with or without `-F json`, or the names of nodes."""
     refuse_if_down(store, "pbsnodes: cannot connect to server {host}, error=15010", 1)
     as_json = "json" in arguments
+    if as_json and is_torque(store):
+        raise Refused("pbsnodes: invalid option -- 'F'\nusage:\tpbsnodes [-{c|d}]", 1)
     host = store.setup.host
     names = [word for word in arguments if not word.startswith("-") and word != "json"]
     wrong = [name for name in names if name != host]

@@ -12,14 +12,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.rigs._cluster.batch.arrays import add_members, whole
 from tests.rigs._cluster.batch.store import Job, Setup, State, Store
 from tests.rigs._cluster.batch.words import Refused, say
-from tests.rigs.pbs_standin.words import job_id, refuse_if_down
+from tests.rigs.pbs_standin.words import is_torque, job_id, refuse_if_down
 
 OPTIONS = "a:A:c:C:e:fhIXj:J:k:l:m:M:N:o:p:P:q:r:R:S:u:W:v:Vz"
+TORQUE_OPTIONS = "a:A:b:c:C:d:D:e:fhIj:k:l:m:M:nN:o:p:q:r:S:t:u:v:Vw:W:xX:z"
+LARGEST_ARRAY = 10_000
 LONGEST_NAME = 230
 RESOURCES = {"ncpus", "mem", "vmem", "mpiprocs", "ompthreads", "host", "vnode", "arch", "pmem"}
 JOB_WIDE = RESOURCES | {"walltime", "cput", "pcput", "select", "place", "nodes", "software"}
+TORQUE_WIDE = {"nodes", "mem", "vmem", "pmem", "walltime", "cput", "procs", "ncpus"}
 USAGE = """\
 usage: qsub [-a date_time] [-A account_string] [-c interval]
 	[-C directive_prefix] [-e path] [-f ] [-h ] [-I [-X]] [-j oe|eo] [-J X-Y[:Z]]
@@ -29,17 +33,23 @@ usage: qsub [-a date_time] [-A account_string] [-c interval]
 	[-v variable_list] [-V ] [-z] [script | -- command [arg1 ...]]
        qsub --version
 """
+_RANGE = re.compile(r"(\d+)-(\d+)(?::(\d+))?\Z")
 _SIZE = re.compile(r"\d+([kmgtp]?[bw])?\Z", re.IGNORECASE)
 
 
 def qsub(store: Store, arguments: list[str]) -> int:
     """Take a job in, from a script or from stdin."""
-    options, operands = _parsed(arguments)
+    torque = is_torque(store)
+    letters = TORQUE_OPTIONS if torque else OPTIONS
+    options, operands = _parsed(arguments, letters)
     script = _script(operands, program="--" in arguments)
-    given = _directives(script) | options
+    given = _directives(script, letters) | options
+    indices = _indices(given.get("-t" if torque else "-J"))
     refuse_if_down(store, "qsub: cannot connect to server {host} (errno=15010)", 162)
+    if len(indices) > LARGEST_ARRAY:
+        raise Refused("qsub: Array job exceeds server or queue size limit", 3)
     setup = store.setup
-    resources = _resources(given.get("-l", ""))
+    resources = _torque_resources(given) if torque else _resources(given.get("-l", ""))
     queue = _queue(setup, given, resources)
     name = _name(given, operands)
     with store.lock():
@@ -52,14 +62,37 @@ def qsub(store: Store, arguments: list[str]) -> int:
             )
         job.options["submit"] = " ".join(arguments)
         store.script(number).write_bytes(script)
-        store.save(job)
+        if indices:
+            job = whole(add_members(store, job, indices))
+        else:
+            store.save(job)
     say(job_id(store, job))
     return 0
 
 
-def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def _indices(text: str | None) -> range:
+    if text is None:
+        return range(0)
+    found = _RANGE.match(text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise Refused(f"qsub: illegal -J value\n{USAGE.rstrip()}", 2)
+    return range(int(found[1]), int(found[2]) + 1, int(found[3] or 1))
+
+
+def _torque_resources(given: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in filter(None, given.get("-l", "").split(",")):
+        name, _, value = part.partition("=")
+        if name not in TORQUE_WIDE:
+            raise Refused(f"qsub: submit error (Unknown resource type  Resource_List.{name})", 187)
+        found[name] = value
+    ppn = re.search(r"ppn=(\d+)", found.get("nodes", ""))
+    return found | {"ncpus": ppn[1] if ppn else "1"}
+
+
+def _parsed(arguments: Sequence[str], letters: str) -> tuple[dict[str, str], list[str]]:
     try:
-        pairs, operands = getopt.gnu_getopt(list(arguments), OPTIONS)
+        pairs, operands = getopt.gnu_getopt(list(arguments), letters)
     except getopt.GetoptError as error:
         letter = (error.opt or "-")[:1]
         text = f"qsub: invalid option -- '{letter}'\n{USAGE.rstrip()}"
@@ -82,14 +115,14 @@ def _script(operands: Sequence[str], *, program: bool) -> bytes:
         raise Refused(f"qsub: script file:: {error.strerror}", 1) from error
 
 
-def _directives(script: bytes) -> dict[str, str]:
+def _directives(script: bytes, letters: str) -> dict[str, str]:
     words: list[str] = []
     for line in script.decode(errors="replace").splitlines():
         if line.startswith("#PBS"):
             words += shlex.split(line.removeprefix("#PBS"), comments=True)
         elif line.strip() and not line.startswith(("#", ":")):
             break
-    return _parsed(words)[0]
+    return _parsed(words, letters)[0]
 
 
 def _name(given: dict[str, str], operands: Sequence[str]) -> str:
@@ -153,6 +186,7 @@ def _job(
     number: int, name: str, queue: str, given: dict[str, str], resources: dict[str, str]
 ) -> Job:
     folder, join = str(Path.cwd()), given.get("-j", "n")
+    tag = ".^array_index^" if "-J" in given else ""
     slots = int(resources.get("ncpus", "1"))
     options = {"join": join if join in ("oe", "eo") else "", "account": given.get("-A", "")}
     options |= {f"resource {key}": value for key, value in resources.items()}
@@ -163,8 +197,8 @@ def _job(
         number=number, name=name, user=pwd.getpwuid(os.getuid()).pw_name, queue=queue,
         folder=folder, state=state, submitted=time.time(), slots=slots,
         limit=_seconds(resources["walltime"]) if "walltime" in resources else None,
-        output=_path(given.get("-o", ""), folder, f"{name}.o{number}"),
-        error=_path(given.get("-e", ""), folder, f"{name}.e{number}"),
+        output=_path(given.get("-o", ""), folder, f"{name}.o{number}{tag}"),
+        error=_path(given.get("-e", ""), folder, f"{name}.e{number}{tag}"),
         variables=_origin(folder) | _wanted(given), options=options,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@
         pbs.ssh("qsub -N job -l walltime=00:00:05", stdin=b"sleep 9")
         backend = {"name": "pbs", "type": "pbs", "ssh": pbs.ssh_facts.backend()}
 
-Queues: `normal` (the default), `short` (10 minutes) and `closed`; 8 CPUs. There are no arrays, no
+Queues: `normal` (the default), `short` (10 minutes) and `closed`; 8 CPUs. There are arrays, but no
 dependencies and no execution times; `mem` is not enforced.
 """
 
@@ -40,7 +40,7 @@ class PbsStandIn(StandIn):
         slots: int = 8,
         mode: Mode | None = None,
     ) -> Self:
-        """Start it. `torque` makes its qstat know no `-F`; the rest stays OpenPBS's.
+        """Start it. `torque` has Torque's resources, arrays (`-t`) and qstat, which has no `-F`.
 
         `mode` is that of the farm.
         """

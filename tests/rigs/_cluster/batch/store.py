@@ -20,9 +20,12 @@ class Job:
 
     `limit` is the run limit in seconds, `why` what ended it before its time. `variables` are put
     over those of the server, or are all there are if `bare`. `options` are those of its system.
+    A member of a job array has the number of its `array` and its `index` in it.
     """
 
     number: int
+    array: int = 0
+    index: int = 0
     name: str
     user: str
     queue: str
