@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 
 from hopper import bootstrap
-from hopper.backends.systems import WORKER
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.config.workflows import GitClone
@@ -125,9 +124,13 @@ def answered(report: BatchReport, backend: Backend) -> BatchReport:
     return report
 
 
-def find_backend(config: HopperConfig, name: str | None) -> Backend:
-    """Return the batch system of that name, or the only one there is. UsageError."""
-    known = {backend.name: backend for backend in config.backends if backend.type != WORKER}
+def find_backend(config: HopperConfig, name: str | None, *, workers: bool = False) -> Backend:
+    """Return the backend of that name, or the only one there is. UsageError.
+
+    ``workers``: it may be the workers, else only a batch system.
+    """
+    fit = [backend for backend in config.backends if workers or not backend.workers]
+    known = {backend.name: backend for backend in fit}
     if name is None:
         if len(known) == 1:
             return next(iter(known.values()))

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hopper.config.launch_template import DEFAULT_TEMPLATE, shell_line
 from hopper.config.model import HopperConfig
 from hopper.dispatch.ports import Letter, OrderSettings, Upkeeping
 from hopper.dispatch.settings import BackOff, PolicySettings
@@ -111,8 +112,11 @@ def policy_settings(config: HopperConfig) -> PolicySettings:
 def order_settings(config: HopperConfig) -> OrderSettings:
     """Return what of the config goes into every order."""
     dispatch = config.dispatch
+    template = dispatch.launch
     return OrderSettings(
-        command=dispatch.launch.shell_line,
+        command=template.shell_line,
+        # A template that runs no run_job.sh is for zips of another make.
+        task_command="" if template.needs_run_job else shell_line(DEFAULT_TEMPLATE),
         unpack_dirname=dispatch.remote_unpack_dirname,
         transfer_mode=str(dispatch.transfer_mode),
         inline_limit=dispatch.inline_limit,
@@ -276,10 +280,12 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
     from hopper.dispatch.drive import drive
     from hopper.dispatch.loop import Dispatcher, Ports
     from hopper.home.at_home import FilesAtHome
+    from hopper.home.task_zips import PackedTasks
     from hopper.store.eventlines import EventLines
     from hopper.workflows.generated import GeneratedTasks
 
     folder = config.paths.db
+    backends = systems(config)
     lock = StateLock.acquire(folder, command=DISPATCH_COMMAND)
     store = StateStore.open(folder, lock=lock)
     doorbell = Doorbell.open(folder)
@@ -306,10 +312,11 @@ def dispatch(config: HopperConfig, *, until: Until, stop: Stop, listener: Listen
                 log=lines,
                 clock=SystemClock(),
                 upkeep=_upkeep(store, home, config),
-                systems=systems(config),
+                systems=backends,
                 clusters=fleet,
                 generated=GeneratedTasks(config),
                 shelf=home,
+                task_zips=PackedTasks(config.paths, backends.worker_script),
             ),
             policy_settings(config),
             order_settings(config),

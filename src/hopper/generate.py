@@ -80,7 +80,7 @@ def find_recipe(config: HopperConfig, reference: str, backend: str | None) -> Re
             return Recipe(name=reference, backend=own, source=source, source_file=_plain(file))
     path = Path(reference).expanduser()
     if path.is_file():
-        place = find_backend(config, backend)
+        place = find_backend(config, backend, workers=True)
         return Recipe(name=path.stem, backend=place, file=path)
     names = [workflow.name for workflow in config.workflows]
     hint = nearest(reference, names, "workflows") if names else "the config has no workflows"
@@ -100,7 +100,7 @@ def _plain(file: str) -> str:
 def _own_backend(config: HopperConfig, own: str, said: str | None, reference: str) -> Backend:
     if said is not None and said != own:
         raise UsageError(f"{reference} runs on {own}, not on {said}")
-    return find_backend(config, own)
+    return find_backend(config, own, workers=True)
 
 
 # --- its tasks
@@ -180,6 +180,7 @@ def plan(config: HopperConfig, drawn: Draft, *, now: datetime, most: int | None 
         id=new_job_id(recipe.name, secrets.choice),
         workflow=recipe.name,
         backend=recipe.backend.name,
+        on_workers=recipe.backend.workers,
         created_at=now,
         max_concurrent=most or document.max_concurrent or recipe.max_concurrent,
         git=drawn.git,

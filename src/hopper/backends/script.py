@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from hopper.errors import HopperError
 from hopper.remote.quoting import quote
 
+WORKER_TEMPLATE = "worker.sh.j2"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
@@ -57,7 +58,56 @@ def render(
         HopperError: a variable has no name that a shell takes, a text holds a NUL byte, or a
             template is missing or broken.
     """
-    variables = variables or {}
+    return _render(
+        templates,
+        template,
+        variables or {},
+        hopper_side=hopper_side,
+        attempt=attempt,
+        directives=directives,
+        log_variables=log_variables,
+        command=_lines(command, "the command"),
+        working_dir=working_dir or "~",
+        init=_lines(init, "init"),
+        output_file=output_file,
+        error_file=error_file,
+        login_shell=login_shell,
+    )
+
+
+def render_for_worker(
+    templates: Path,
+    *,
+    attempt: str,
+    command: str,
+    working_dir: str,
+    variables: Mapping[str, str],
+    init: str,
+    output_file: str,
+    error_file: str,
+    login_shell: bool,
+) -> str:
+    """Return the ``run_job.sh`` of a task in a zip; the arguments and errors are ``render``'s.
+
+    A relative ``working_dir`` is below ``work`` beside the script, and is made there. The log and
+    what the task puts into its output folder are in ``task`` beside it.
+    """
+    return _render(
+        templates,
+        WORKER_TEMPLATE,
+        variables,
+        attempt=attempt,
+        command=_lines(command, "the command"),
+        working_dir=working_dir,
+        own_folder="." if working_dir.startswith(("/", "~")) else working_dir,
+        init=_lines(init, "init"),
+        output_file=output_file,
+        error_file=error_file,
+        login_shell=login_shell,
+    )
+
+
+def _render(templates: Path, template: str, variables: Mapping[str, str], **values: object) -> str:
     for name in variables:
         if not _VARIABLE.match(name):
             raise HopperError(
@@ -65,23 +115,8 @@ def render(
                 way_out="use letters, digits and underscores, no digit first",
             )
     try:
-        return (
-            _environment(templates)
-            .get_template(template)
-            .render(
-                hopper_side=hopper_side,
-                attempt=attempt,
-                directives=directives,
-                log_variables=log_variables,
-                command=_lines(command, "the command"),
-                working_dir=working_dir or "~",
-                variables=variables,
-                init=_lines(init, "init"),
-                output_file=output_file,
-                error_file=error_file,
-                login_shell=login_shell,
-            )
-        )
+        made = _environment(templates).get_template(template)
+        return made.render(variables=variables, **values)
     except TemplateError as error:
         raise HopperError(
             f"the script template {templates / template} cannot be used: "

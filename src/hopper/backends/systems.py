@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hopper.backends.base import Backend, BackendSettings
 from hopper.backends.registry import backend as make
-from hopper.backends.script import render
+from hopper.backends.script import render, render_for_worker
 from hopper.config.backends import Backend as BackendConfig
 from hopper.dispatch.growing import resources_for
 from hopper.errors import HopperError
@@ -18,12 +18,9 @@ from hopper.model.backend import BatchTarget
 from hopper.model.batch import BatchReading, Followed, Query, Said, Submission
 from hopper.model.job import Job
 from hopper.model.run import Run
-from hopper.model.task import Task
+from hopper.model.task import INPUTS, Task
 from hopper.remote.batch_script import PROGRAMS
 from hopper.remote.quoting import quote
-
-WORKER = "worker"
-"""The kind of backend that is the zip workers: no batch system."""
 
 
 class Systems:
@@ -31,7 +28,8 @@ class Systems:
 
     def __init__(self, configs: Sequence[BackendConfig], templates: Path, scripts: Path) -> None:
         """``templates``: the script templates; ``scripts``: where the scripts made are kept."""
-        self._configs = {config.name: config for config in configs if config.type != WORKER}
+        self._workers = {config.name: config for config in configs if config.workers}
+        self._configs = {config.name: config for config in configs if not config.workers}
         self._backends = {name: make(settings_of(item)) for name, item in self._configs.items()}
         self._templates = templates
         self._scripts = scripts
@@ -45,6 +43,8 @@ class Systems:
 
     def script(self, job: Job, attempt: Attempt, run: Run | None) -> str:
         """Return the submission script of an attempt. HopperError where it cannot be written."""
+        if not job.backend:
+            return self._for_worker(job, attempt, run)
         backend, config = self._backend(attempt.worker), self._configs[attempt.worker]
         task = job.task
         if task is None:
@@ -62,18 +62,38 @@ class Systems:
             log_variables=backend.log_variables(),
             command=_staged(task) + task.command,
             working_dir=task.working_dir,
-            variables={
-                "HOPPER_JOB_ID": job.id,
-                "HOPPER_TASK_ID": task.id,
-                # By this the processes of an attempt are found, wherever they have gone.
-                "HOPPER_ATTEMPT_ID": attempt.id,
-                **task.variables,
-            },
+            variables=_variables(job, task, attempt),
             init=task.init,
             output_file=task.output_file,
             error_file=task.error_file,
             login_shell=config.login_shell,
         )
+
+    def _for_worker(self, job: Job, attempt: Attempt, run: Run | None) -> str:
+        task = job.task
+        if task is None:
+            raise HopperError(f"{job.id} is a zip, which brings its own script")
+        config = self._workers.get(run.backend) if run is not None else None
+        return render_for_worker(
+            self._templates,
+            attempt=attempt.id,
+            command=_copied(task) + task.command,
+            working_dir=task.working_dir,
+            variables=_variables(job, task, attempt),
+            init=task.init,
+            output_file=task.output_file,
+            error_file=task.error_file,
+            login_shell=config is not None and config.login_shell,
+        )
+
+    def worker_script(self, job: Job, run: Run | None) -> str:
+        """Return the script of a job's open attempt on a worker, and keep it. HopperError."""
+        attempt = job.open_attempt
+        if attempt is None:
+            raise HopperError(f"{job.id} holds no worker")
+        text = self._for_worker(job, attempt, run)
+        self._keep(attempt.id, text)
+        return text
 
     def submission(self, job: Job, attempt: Attempt, run: Run | None) -> Submission:
         """Return what hands an attempt in. HopperError where it cannot be written."""
@@ -87,7 +107,7 @@ class Systems:
             command=backend.submit_command(),
             lookup=backend.lookup_command(attempt.id),
             time_limit=int(limit.total_seconds()) if limit is not None else 0,
-            inputs=_inputs(job.task),
+            inputs=job.task.input_pairs if job.task is not None else (),
         )
 
     def queries(
@@ -168,11 +188,33 @@ def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
     )
 
 
+def _variables(job: Job, task: Task, attempt: Attempt) -> dict[str, str]:
+    return {
+        "HOPPER_JOB_ID": job.id,
+        "HOPPER_TASK_ID": task.id,
+        # By this the processes of an attempt are found, wherever they have gone.
+        "HOPPER_ATTEMPT_ID": attempt.id,
+        **task.variables,
+    }
+
+
+def _copied(task: Task) -> str:
+    """Return what copies a task's inputs out of its zip, where it does not run in it."""
+    if task.own_folder:
+        return ""
+    lines = []
+    for _, name in task.input_pairs:
+        source = f'"$hopper_here"/{INPUTS}/{quote(name)}'
+        folder = quote(str(Path(name).parent))
+        lines.append(f"mkdir -p -- {folder} && cp -p -- {source} {quote(name)} || exit 1\n")
+    return "".join(lines)
+
+
 def _staged(task: Task) -> str:
     """Return what puts a task's inputs into its working folder, checked; empty for none."""
     lines = []
-    sums = dict(zip(_inputs(task), task.input_sums, strict=False))
-    for path, name in _inputs(task):
+    sums = dict(zip(task.input_pairs, task.input_sums, strict=False))
+    for path, name in task.input_pairs:
         try:
             with Path(path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -193,12 +235,3 @@ def _staged(task: Task) -> str:
             f"    {{ echo hopper: its input {quote(name)} did not arrive whole >&2; exit 1; }}",
         ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _inputs(task: Task | None) -> tuple[tuple[str, str], ...]:
-    """Return the files that go along with a task, and their names."""
-    pairs = []
-    for entry in task.inputs if task is not None else ():
-        path, _, name = entry.rpartition(":")
-        pairs.append((path, name))
-    return tuple(pairs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hopper import bootstrap
 from hopper.config.model import HopperConfig
+from hopper.dispatch.orders import remote_name, task_files
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
 from hopper.model.batch import ReadBatchLog
@@ -43,7 +44,6 @@ class _OnWorker:
         self._visitor = bootstrap.Visitor(config)
 
     def part(self, job: Job, attempt: Attempt, offset: int, *, errors: bool) -> LogPart | None:
-        del job, errors
         worker = self._visitor.roster.workers().get(attempt.worker)
         if worker is None:
             raise HopperError(f"{attempt.worker} is not in the inventory any more")
@@ -52,7 +52,15 @@ class _OnWorker:
             host=worker.name,
             inbox=worker.inbox,
             outbox=worker.outbox,
-            log=ReadLog(attempt=attempt.id, offset=offset, limit=self._limit),
+            log=ReadLog(
+                attempt=attempt.id,
+                offset=offset,
+                limit=self._limit,
+                name=remote_name(job),
+                unpack_dirname=self._config.dispatch.remote_unpack_dirname,
+                task=task_files(job),
+                errors=errors,
+            ),
             deadline=self._config.dispatch.order_timeout.total_seconds(),
         )
         report = self._visitor.carry_out([order]).get(worker.name)

@@ -135,7 +135,7 @@ def script_of(config: HopperConfig, new: NewRun, task_id: str) -> str:
         state=JobState.PENDING,
         submitted_at=new.run.created_at,
         origin=Origin.RUN,
-        backend=new.run.backend,
+        backend="" if new.run.on_workers else new.run.backend,
         run=new.run.id,
         task=found.task,
     )

@@ -21,6 +21,8 @@ from hopper.config.values import (
     as_list,
 )
 
+WORKER = "worker"
+"""The kind of backend that is the zip workers."""
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 _CLUSTERS = {"slurm", "pbs", "lsf", "gridengine"}
 _NORMAL_BY_DEFAULT = {"slurm", "pbs"}
@@ -169,6 +171,11 @@ class Backend(Settings):
         if self.default_partition is not None:
             return self.default_partition
         return "normal" if self.type in _NORMAL_BY_DEFAULT else ""
+
+    @property
+    def workers(self) -> bool:
+        """True where it is the zip workers, and no batch system."""
+        return self.type == WORKER
 
     @property
     def inventory_host(self) -> str:

@@ -9,7 +9,7 @@ from hopper.dispatch.cache import to_be_kept
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.launches import void
-from hopper.dispatch.ports import Clock, Home, Log, Store
+from hopper.dispatch.ports import Clock, Home, Log, Store, TaskZips
 from hopper.dispatch.settings import PolicySettings
 from hopper.dispatch.zips import Placed, Zips
 from hopper.model.event import Event, EventKind
@@ -24,7 +24,14 @@ class Ledger:
     """The one place through which a dispatcher changes the state."""
 
     def __init__(
-        self, *, store: Store, home: Home, log: Log, clock: Clock, settings: PolicySettings
+        self,
+        *,
+        store: Store,
+        home: Home,
+        log: Log,
+        clock: Clock,
+        settings: PolicySettings,
+        task_zips: TaskZips,
     ) -> None:
         self.book = Book(
             store.jobs.values(),
@@ -39,7 +46,7 @@ class Ledger:
         self._log = log
         self._clock = clock
         self._settings = settings
-        self._zips = Zips(home)
+        self._zips = Zips(home, task_zips)
         self._troubles: dict[str, str] = {}
 
     def now(self) -> datetime:
@@ -85,7 +92,7 @@ class Ledger:
         """
         placed, reason = self._zips.place(job, explain=explain)
         if placed is Placed.GONE and (just_promised or job.state is JobState.PENDING):
-            self._give_up(job, reason)
+            self.give_up(job, reason)
         elif placed is Placed.LATER or (placed is Placed.GONE and job.state.on_worker):
             self.trouble_once(f"zip {job.id}", reason, job=job.id)
         return placed is Placed.THERE
@@ -95,7 +102,7 @@ class Ledger:
         for job in self._zips.left(self.book):
             self.place(job)
 
-    def _give_up(self, job: Job, reason: str) -> None:
+    def give_up(self, job: Job, reason: str) -> None:
         """Fail a job that is on no worker and has no zip any more."""
         desk = self.desk()
         if job.open_attempt is not None:

@@ -34,10 +34,12 @@ from hopper.dispatch.ports import (
     Home,
     Log,
     Mailbox,
+    NoTaskZips,
     OrderSettings,
     Refusal,
     Roster,
     Store,
+    TaskZips,
     Upkeeping,
 )
 from hopper.dispatch.reports import ReportDesk
@@ -72,6 +74,7 @@ class Ports:
     clusters: Clusters = field(default_factory=NoClusters)
     generated: Generated = field(default_factory=NothingGenerated)
     shelf: Shelf = field(default_factory=NoShelf)
+    task_zips: TaskZips = field(default_factory=NoTaskZips)
 
 
 class Dispatcher:
@@ -84,7 +87,12 @@ class Dispatcher:
         self._policy = policy
         home, fleet = ports.home, ports.fleet
         self._ledger = Ledger(
-            store=ports.store, home=home, log=ports.log, clock=ports.clock, settings=policy
+            store=ports.store,
+            home=home,
+            log=ports.log,
+            clock=ports.clock,
+            settings=policy,
+            task_zips=ports.task_zips,
         )
         self._rhythm = Rhythm(
             first=policy.poll_first, longest=policy.poll_longest, idle=policy.idle_look
@@ -99,9 +107,10 @@ class Dispatcher:
             under_way=self._under_way,
             rhythm=self._rhythm,
             tidying=self._tidying,
+            generated=ports.generated,
         )
         orders = OrderDesk(order_settings, policy, home.incoming())
-        self._sender = Sender(self._ledger, orders, fleet, home, self._under_way)
+        self._sender = Sender(self._ledger, orders, fleet, home, ports.task_zips, self._under_way)
         self._clusters = ClusterDesk(
             self._ledger,
             ports.clusters,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.decisions import Visit
 from hopper.dispatch.policy import time_limit
-from hopper.dispatch.ports import OrderSettings
+from hopper.dispatch.ports import OrderSettings, ReadyZip
 from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
-from hopper.model.orders import External, Follow, Launch, Order, Release, Target
+from hopper.model.orders import External, Follow, Launch, Order, Release, Target, TaskFiles
 from hopper.model.worker import Worker
 
 DEFAULT_RESULTS = ("results",)
@@ -33,17 +33,17 @@ class OrderDesk:
         visit: Visit,
         worker: Worker,
         book: Book,
-        zip_paths: dict[str, Path],
+        zips: Mapping[str, ReadyZip],
         *,
         now: datetime,
         home_full: bool,
     ) -> Order:
-        """Return the order of a visit. ``zip_paths`` has where the zips to be launched lie.
+        """Return the order of a visit. ``zips`` has those to be launched, by job.
 
         What has lost its job or its worker since the visit was decided is left out.
         """
         jobs = [job for job in _jobs(book, visit.follows) if job.open_attempt is not None]
-        own = [job for job in jobs if job.origin is Origin.ZIP]
+        own = [job for job in jobs if job.origin is not Origin.EXTERNAL]
         others = [job for job in jobs if job.origin is Origin.EXTERNAL]
         suspect = book.record(worker.name).contact_failures > 0
         return Order(
@@ -61,9 +61,9 @@ class OrderDesk:
             releases=tuple(self._release(book, *item) for item in visit.releases),
             cleans=self._targets(book, visit.cleans),
             launches=tuple(
-                self._launch(job, worker, zip_paths[job.id])
+                self._launch(job, worker, zips[job.id])
                 for job in _jobs(book, visit.launches)
-                if job.id in zip_paths and job.open_attempt is not None
+                if job.id in zips and job.open_attempt is not None
             ),
             follows=tuple(self._follow(job, home_full) for job in own),
             externals=tuple(self._external(job, collect=not home_full, now=now) for job in others),
@@ -89,10 +89,12 @@ class OrderDesk:
         names = tuple(result.remote_name for result in results if result.remote_name)
         return Release(attempt=attempt_id, files=names)
 
-    def _launch(self, job: Job, worker: Worker, zip_path: Path) -> Launch:
+    def _launch(self, job: Job, worker: Worker, ready: ReadyZip) -> Launch:
         attempt = _open_attempt(job)
         limit = time_limit(job, self._policy)
-        env = dict(job.spec.env)
+        # A task's script sets its variables itself, each in its turn.
+        env = dict(job.spec.env) if job.task is None else {}
+        settings = self._settings
         if worker.gpus:
             gpus = worker.slot_gpus(attempt.slot)
             env.setdefault("CUDA_VISIBLE_DEVICES", ",".join(str(gpu) for gpu in gpus))
@@ -100,16 +102,16 @@ class OrderDesk:
             attempt=attempt.id,
             job_id=job.id,
             name=remote_name(job),
-            zip_path=str(zip_path),
-            zip_size=job.zip_size,
-            zip_sha256=job.zip_sha256,
-            unpacked_size=job.unpacked_size,
-            command=self._settings.command,
+            zip_path=str(ready.path),
+            zip_size=ready.size,
+            zip_sha256=ready.sha256,
+            unpacked_size=ready.unpacked_size,
+            command=(job.task and settings.task_command) or settings.command,
             env=env,
             time_limit=int(limit.total_seconds()) if limit is not None else 0,
             slot=attempt.slot,
             slots=worker.slots,
-            unpack_dirname=self._settings.unpack_dirname,
+            unpack_dirname=settings.unpack_dirname,
         )
 
     def _follow(self, job: Job, home_full: bool) -> Follow:
@@ -119,6 +121,7 @@ class OrderDesk:
             unpack_dirname=self._settings.unpack_dirname,
             globs=job.spec.results or DEFAULT_RESULTS,
             collect=not home_full,
+            task=task_files(job),
         )
 
     def _external(self, job: Job, *, collect: bool, now: datetime) -> External:
@@ -128,6 +131,20 @@ class OrderDesk:
             and (now - attempt.ended_at).total_seconds() >= self._policy.settle_seconds
         )
         return External(attempt=attempt.id, name=remote_name(job), collect=collect and settled)
+
+
+def task_files(job: Job) -> TaskFiles | None:
+    """Return where a task of a run leaves what is to come home; None for a zip."""
+    task = job.task
+    if task is None:
+        return None
+    return TaskFiles(
+        working_dir=task.working_dir,
+        output_file=task.output_file,
+        error_file=task.error_file,
+        outputs=task.outputs,
+        generates_source=task.generates_source,
+    )
 
 
 def _jobs(book: Book, ids: Iterable[str]) -> list[Job]:

@@ -8,6 +8,7 @@ whatever becomes free.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from hopper.dispatch.decisions import (
     ResultsMissing,
 )
 from hopper.dispatch.dependencies import Readiness, readiness
+from hopper.dispatch.growing import resources_for
 from hopper.dispatch.settings import PolicySettings
 from hopper.dispatch.snapshot import Snapshot
 from hopper.dispatch.submissions import submissions
@@ -59,6 +61,8 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
 
 def time_limit(job: Job, settings: PolicySettings) -> timedelta | None:
     """Return how long an attempt of the job may run."""
+    if job.task is not None and job.attempt is not None:
+        return resources_for(job, job.attempt).time_limit or settings.default_time_limit
     return job.spec.requirements.time_limit or settings.default_time_limit
 
 
@@ -228,6 +232,7 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
     budget = len(book.pending)
     if settings.max_concurrent is not None:
         budget = settings.max_concurrent - book.placed_count
+    shares = _Shares(book)
     # The bytes from which on there is no room, by what else is wanted.
     hopeless: dict[tuple[frozenset[str], int], int] = {}
     for _, _, job_id in book.pending:
@@ -237,6 +242,8 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         wanted = (job.spec.requirements.tags, job.spec.requirements.gpus)
         if room_needed(job) >= hopeless.get(wanted, _ENDLESS) or not _may_start(job, snapshot, now):
             continue
+        if job.run and not shares.free(job.run):
+            continue
         avoided = untidy_at(job)
         room = _best_room(job, rooms, avoided)
         if room is None:
@@ -244,7 +251,27 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
                 hopeless[wanted] = room_needed(job) if _any_fits(job, rooms) else 0
             continue
         budget -= 1
+        shares.take(job.run)
         yield Placement(job=job, worker=room.worker.name, slot=_take_slot(job, room, rooms))
+
+
+class _Shares:
+    """How many tasks each run has on workers, while a tick hands out slots."""
+
+    def __init__(self, book: Book) -> None:
+        self._runs = book.runs
+        self._there = Counter(
+            job.run for jobs in book.placed.values() for job in jobs.values() if job.run
+        )
+
+    def free(self, run_id: str) -> bool:
+        """Return True while the run may have another task there."""
+        run = self._runs.get(run_id)
+        most = run.max_concurrent if run is not None else None
+        return most is None or self._there[run_id] < most
+
+    def take(self, run_id: str) -> None:
+        self._there[run_id] += 1
 
 
 def untidy_at(job: Job) -> frozenset[str]:

@@ -142,6 +142,40 @@ class Home(Protocol):
         """Return the free space where results come home to."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadyZip:
+    """A zip at home that is to be launched. Sizes in bytes."""
+
+    path: Path
+    size: int
+    sha256: str
+    unpacked_size: int
+
+
+class TaskZips(Protocol):
+    """Makes zips of tasks for the workers. They can be made anew at any time."""
+
+    def zip_of(self, job: Job, run: Run | None) -> ReadyZip | None:
+        """Return the zip of a job's open attempt; None while it is being made.
+
+        HopperError where it cannot be made.
+        """
+
+    def drop(self, job: Job) -> None:
+        """Remove the zips of a job; never raises."""
+
+
+class NoTaskZips:
+    """For those that launch nothing."""
+
+    def zip_of(self, job: Job, run: Run | None) -> ReadyZip | None:
+        """Refuse."""
+        raise HopperError(f"{job.id} of {run} cannot be packed here")
+
+    def drop(self, job: Job) -> None:
+        """Do nothing."""
+
+
 class Roster(Protocol):
     """The inventory's workers."""
 
@@ -180,6 +214,8 @@ class OrderSettings:
 
     command: str
     """The launch template, rendered into shell."""
+    task_command: str = ""
+    """What launches the zip of a task, which always holds a run_job.sh; empty for ``command``."""
     unpack_dirname: str = "job"
     transfer_mode: str = "scp"
     inline_limit: int = 1_000_000

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import Landed
+from hopper.dispatch.generated import Generated, add_generated
 from hopper.dispatch.ingest import adopt
 from hopper.dispatch.ledger import Ledger
 from hopper.dispatch.ports import Fleet, Home, Roster
@@ -40,6 +41,7 @@ class ReportDesk:
         under_way: UnderWay,
         rhythm: Rhythm,
         tidying: Tidying,
+        generated: Generated,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
@@ -48,6 +50,7 @@ class ReportDesk:
         self._under_way = under_way
         self._rhythm = rhythm
         self._tidying = tidying
+        self._generated = generated
         self._bulk: dict[str, str] = {}
         """Jobs whose results are too large to come home with the others', and the attempts."""
 
@@ -86,7 +89,12 @@ class ReportDesk:
         return frozenset(self._bulk)
 
     def _take_in(self, desk: Desk, sent: Sent, report: Report) -> None:
+        before = dict(desk.jobs)
         reconcile(desk, sent.order, report, self._land(desk, report), sent.first)
+        changed = [job for job in desk.jobs.values() if before.get(job.id) is not job]
+        for job in changed:
+            if job.task is not None and not job.backend:
+                add_generated(desk, job.id, self._generated)
         for attempt_id in report.too_large:
             found = self._ledger.book.find_attempt(report.host, attempt_id)
             if found is not None:

@@ -25,6 +25,8 @@ class NewTask:
     job: str
     spec: JobSpec
     task: Task
+    input_bytes: int = 0
+    """Size of the files at home that go along."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,11 +59,14 @@ def add_tasks(
             submitted_at=desk.now,
             state_since=desk.now,
             origin=Origin.RUN,
-            backend=run.backend,
+            backend="" if run.on_workers else run.backend,
             run=run.id,
             task=new.task,
             remote_name=new.job,
             no_cache=no_cache,
+            # Of the zip that is packed when its turn has come.
+            zip_size=new.input_bytes if run.on_workers else 0,
+            unpacked_size=new.input_bytes if run.on_workers else 0,
         )
         desk.put(job)
         made.append(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.ports import Home, ZipGone
+from hopper.dispatch.ports import Home, TaskZips, ZipGone
 from hopper.errors import HopperError
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
@@ -24,8 +24,9 @@ class Placed(Enum):
 class Zips:
     """Brings zips to their places, and remembers those that could not be brought there."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, task_zips: TaskZips) -> None:
         self._home = home
+        self._task_zips = task_zips
         self._left: set[str] = set()
 
     def place(self, job: Job, *, explain: bool = True) -> tuple[Placed, str]:
@@ -33,6 +34,8 @@ class Zips:
 
         ``explain`` has the reason written beside the zip of a job that failed.
         """
+        if job.task is not None and not job.backend and job.state is not JobState.SUBMITTED:
+            self._task_zips.drop(job)
         if job.origin is not Origin.ZIP or not job.zip_name:
             return Placed.THERE, ""
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import secrets
 import shlex
 import stat
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def pack_folder(folder: Path, destination: Path, *, exclude: Collection[Path] = 
     return Packed(members=tuple(contents.names))
 
 
+def pack_task(script: str, files: Mapping[str, Path], destination: Path) -> int:
+    """Make the zip of a task at ``destination``, which must be new; return its size unpacked.
+
+    ``script`` is its ``run_job.sh``, ``files`` what else goes in, by name. UsageError for names
+    that no zip may have.
+    """
+    contents = _Contents(destination.parent, [])
+    contents.add_text(SCRIPT, script, mode=0o755)
+    for name, path in files.items():
+        contents.add_file(posixpath.normpath(name), path)
+    contents.write(destination)
+    return len(os.fsencode(script)) + sum(path.stat().st_size for path in files.values())
+
+
 def _named_files(argv: Sequence[str], here: Path) -> tuple[str, ...]:
     """Return the words that name files below here, in the order of their naming."""
     found = []
@@ -103,6 +118,10 @@ class _Contents:
 
     def add_text(self, name: str, text: str, mode: int = 0o644) -> None:
         self._add(name, os.fsencode(text), stat.S_IFREG | mode)
+
+    def add_file(self, name: str, path: Path) -> None:
+        real = path.resolve()
+        self._add(name, real, real.stat().st_mode)
 
     def add_path(self, path: Path) -> None:
         place = Path(os.path.normpath(self.here / path))

@@ -33,6 +33,18 @@ class Launch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFiles:
+    """Where a task of a run leaves what is to come home, by its own words."""
+
+    working_dir: str = "."
+    """Relative ones are below the task's own folder."""
+    output_file: str = ""
+    error_file: str = ""
+    outputs: tuple[str, ...] = ()
+    generates_source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Follow:
     """Tell where an attempt stands; if it is over, bring home what it left."""
 
@@ -42,6 +54,8 @@ class Follow:
     globs: tuple[str, ...] = ("results",)
     collect: bool = True
     """False while there is no room at home."""
+    task: TaskFiles | None = None
+    """For a task of a run, in place of ``globs``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +90,12 @@ class ReadLog:
     attempt: str
     offset: int
     limit: int
+    name: str = ""
+    """For a task of a run: the zip's name on the worker, without ``.zip``."""
+    unpack_dirname: str = "job"
+    task: TaskFiles | None = None
+    errors: bool = False
+    """For a task of a run: its standard error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

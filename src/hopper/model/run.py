@@ -42,6 +42,8 @@ class Run:
     id: str
     workflow: str
     backend: str
+    on_workers: bool = False
+    """Its backend is the workers: any of them may take a task."""
     created_at: datetime
     max_concurrent: int | None = None
     """Most of its tasks on the backend at a time."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
+INPUTS, WORK = "inputs", "work"
+"""Folders in the zip of a task for a worker: files to be copied, and where it runs."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -74,6 +76,17 @@ class Task:
     ``cache``."""
     input_sums: tuple[str, ...] = ()
     """With ``cache_key``: SHA-256 of its inputs, in their order, as they went into the key."""
+
+    @property
+    def input_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The files at home that go along, and the names that they get."""
+        pairs = (entry.rpartition(":") for entry in self.inputs)
+        return tuple((path, name) for path, _, name in pairs)
+
+    @property
+    def own_folder(self) -> bool:
+        """True where a worker runs it in its unpacked zip, not in a folder of the worker's."""
+        return not self.working_dir.startswith(("/", "~"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from hopper.model.orders import Follow, Launch, Order
+from hopper.model.orders import Follow, Launch, Order, ReadLog
 from hopper.remote.quoting import assignment, call, quote
 
 KIB = 1024
@@ -39,9 +39,11 @@ def command(script: str) -> str:
 
 def prelude(order: Order, mark: str) -> str:
     """Return what comes in front of the calls of an order."""
+    tasks = any(item.task for item in order.follows) or (order.log and order.log.task)
     return "\n".join(
         [
             source("worker.sh") + source("transfer.sh") + source("order.sh").rstrip(),
+            *([source("task.sh").rstrip()] if tasks else []),
             assignment("hopper_inbox", order.inbox),
             assignment("hopper_outbox", order.outbox),
             assignment("budget", order.inline_limit),
@@ -73,11 +75,32 @@ def render(order: Order, mark: str) -> str:
         if item.collect:
             calls.append(call("collect_external", [item.attempt, item.name]))
     if order.log is not None:
-        calls.append(call("read_log", [order.log.attempt, order.log.offset, order.log.limit]))
+        calls.append(_read_log_call(order.log))
     return prelude(order, mark) + "\n".join([*calls, "finish", ""])
 
 
+def _read_log_call(item: ReadLog) -> str:
+    task = item.task
+    if task is None:
+        return call("read_log", [item.attempt, item.offset, item.limit])
+    own, usual = (task.error_file, "log.err") if item.errors else (task.output_file, "log.out")
+    place: list[str | int] = [item.attempt, item.name, item.unpack_dirname, task.working_dir]
+    return call("read_task_log", [*place, own, usual, item.offset, item.limit])
+
+
 def _follow_call(order: Order, item: Follow) -> str:
+    if item.task is not None:
+        task = item.task
+        place: list[str | int] = [
+            item.attempt,
+            item.name,
+            item.unpack_dirname,
+            order.log_limit,
+            task.working_dir,
+        ]
+        files = [task.output_file, task.error_file, task.generates_source]
+        globs = "\n".join(task.outputs)
+        return call("follow_task", [*place, *files, globs, int(item.collect)])
     if not item.collect:
         return call("observe", [item.attempt])
     globs = "\n".join(item.globs)

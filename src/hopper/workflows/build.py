@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hopper.config.backends import Backend
 from hopper.config.names import nearest
 from hopper.config.workflows import Environment
+from hopper.errors import UsageError
 from hopper.model.job import JobSpec
 from hopper.model.resources import Requirements
 from hopper.model.run import GitVersion, Run
@@ -60,7 +62,7 @@ def build(
     task = Task(
         id=entry.id,
         command=entry.command,
-        working_dir=working_dir(entry.working_dir, around.run.git, around.base),
+        working_dir=_working_dir(entry, around),
         resources=_resources(entry, around.backend),
         environment=entry.environment,
         variables=variables(around.run, environment, entry.env_vars),
@@ -111,6 +113,29 @@ def _automatic(run: Run) -> dict[str, str]:
     if run.git is not None:
         said |= {"GIT_REPO": run.git.repo, "GIT_BRANCH": run.git.branch, "GIT_SHA": run.git.sha}
     return {f"{prefix}{name}": value for prefix in _AUTOMATIC for name, value in said.items()}
+
+
+def _working_dir(entry: TaskEntry, around: Surroundings) -> str:
+    if around.backend.workers:
+        return folder_on_worker(entry)
+    return working_dir(entry.working_dir, around.run.git, around.base)
+
+
+def folder_on_worker(entry: TaskEntry) -> str:
+    """Return where a task runs on a worker: ``~`` alone is its own folder, as is a relative one.
+
+    Others are the worker's. UsageError for one that leads out of its own.
+    """
+    value = entry.working_dir
+    if value.startswith(("/", "~/")):
+        return value
+    inner = posixpath.normpath("." if value.rstrip("/") == "~" else value)
+    if inner.startswith(("..", "~")):
+        raise UsageError(
+            f"task {entry.id}: its working_dir {value!r} leads out of its own folder",
+            way_out="name a folder of the workers by its whole path",
+        )
+    return inner
 
 
 def working_dir(value: str, git: GitVersion | None, base: str = "") -> str:

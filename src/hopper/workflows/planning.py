@@ -69,7 +69,9 @@ def plan_tasks(
         inputs = tuple(hashes.placed(entry, plan.id) for entry in built.task.inputs)
         after = tuple(ids[dep] for dep in plan.deps)
         spec = replace(built.spec, after=after)
-        tasks.append(NewTask(job=ids[plan.id], spec=spec, task=replace(built.task, inputs=inputs)))
+        task = replace(built.task, inputs=inputs)
+        size = hashes.size_of(plan.entry.inputs)
+        tasks.append(NewTask(job=ids[plan.id], spec=spec, task=task, input_bytes=size))
         if built.warning:
             warnings[built.warning] = None
     return tuple(tasks), tuple(warnings)
@@ -87,6 +89,11 @@ class _Hashes:
     def __init__(self, files: Path | None) -> None:
         self._folder = files
         self._known: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
+
+    def size_of(self, inputs: Sequence[str]) -> int:
+        """Return the bytes of inputs whose digests are known."""
+        return sum(self._sizes.get(entry, 0) for entry in inputs)
 
     def of(self, inputs: Sequence[str], task: str) -> Mapping[str, str]:
         """Return the digest of each input, as the task writes it. UsageError for a missing one."""
@@ -114,6 +121,7 @@ class _Hashes:
                 with path.open("rb") as file:
                     while piece := file.read(CHUNK):
                         digest.update(piece)
+                    self._sizes[entry] = file.tell()
             except OSError as error:
                 reason = error.strerror or error
                 raise UsageError(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hopper.dispatch import ledger
+from hopper.dispatch.ports import NoTaskZips
 from hopper.errors import HopperError
 from hopper.model.event import EventKind
 from hopper.model.orders import Report
@@ -82,7 +83,12 @@ def test_results_of_an_attempt_that_nobody_knows_are_not_landed() -> None:
 def test_of_troubles_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "REMEMBERED", 2)
     it = ledger.Ledger(
-        store=FakeStore(), home=FakeHome(), log=FakeLog(), clock=FakeClock(), settings=POLICY
+        store=FakeStore(),
+        home=FakeHome(),
+        log=FakeLog(),
+        clock=FakeClock(),
+        settings=POLICY,
+        task_zips=NoTaskZips(),
     )
     assert [it.said_before(key, "so") for key in "abc"] == [False, False, False]
     assert it.said_before("c", "so")

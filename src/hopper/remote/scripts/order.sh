@@ -17,14 +17,15 @@ look() {
     done
 }
 
-# observe ATTEMPT: where the attempt stands; sets phase.
+# observe ATTEMPT [LOG]: where the attempt stands; sets phase.
 observe() {
     side=$inbox/.hopper/$1
+    log=${2:-$side/log}
     how='' code='' began='' ended='' left='' group='' log_size=0
     phase_of "$1"
     # After the phase: what has ended writes no more.
-    if [ -e "$side/log" ]; then
-        size_of "$side/log"
+    if [ -e "$log" ]; then
+        size_of "$log"
         log_size=$size
     fi
     emit attempt "$1" "$phase" "$how" "$code" "$began" "$ended" "$log_size" "$left" "$group"
@@ -214,7 +215,7 @@ release() {
         shift
         set -- "$@" "$outbox/$result"
     done
-    rm -f "$side/results.tar" "$side/log.home" "$@"
+    rm -f "$side/results.tar" "$side"/*.home "$@"
     emit released "$attempt"
 }
 
@@ -347,17 +348,24 @@ launch_claimed() {
 # read_log ATTEMPT OFFSET LIMIT: bytes of the log; an offset below 0 counts from the end.
 read_log() {
     log=$inbox/.hopper/$1/log
-    if [ ! -e "$log" ] || [ -L "$log" ]; then
+    [ ! -L "$log" ] || log=
+    read_file "$1" "$log" "$2" "$3"
+}
+
+# read_file ATTEMPT FILE OFFSET LIMIT
+read_file() {
+    log=$2
+    if [ ! -f "$log" ]; then
         emit log "$1" 0 0 0
         return 0
     fi
     size_of "$log"
-    from=$2
+    from=$3
     [ "$from" -ge 0 ] || from=$((size + from))
     [ "$from" -ge 0 ] || from=0
     [ "$from" -le "$size" ] || from=$size
     length=$((size - from))
-    [ "$length" -le "$3" ] || length=$3
+    [ "$length" -le "$4" ] || length=$4
     emit log "$1" "$size" "$from" "$length"
     log_path=$log
 }

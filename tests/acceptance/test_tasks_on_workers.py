@@ -1,0 +1,104 @@
+"""Runs of workflows on real SSH workers, compared with the same on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.lab import Lab
+
+pytestmark = [pytest.mark.rig, pytest.mark.ansible]
+
+NASTY = 'it\'s "x" $(id) `id` \\ $HOME ; # é *\n! EOF'
+BACKENDS = [{"name": "farm", "type": "worker", "init": "BASE=init"}]
+MADE = '{"tasks": [{"id": "gen.%s", "command": "echo made; cat none", "retries": 0}]}'
+TASKS: list[dict[str, Any]] = [
+    {
+        "id": "prepare",
+        "command": 'printf \'%s|%s|%s\' "$NASTY" "$BASE" "$SCRIPTHUT_RUN_ID" > said.txt\n'
+        "mkdir -p out; cat table.csv part/x.txt > out/both.txt; echo loud >&2; cat said.txt",
+        "working_dir": "play",
+        "inputs": ["table.csv", "deep/x.txt:part/x.txt"],
+        "outputs": ["out/*", "said.txt", "none*"],
+        "env_vars": {"NASTY": NASTY},
+    },
+    {
+        "id": "branch.bad",
+        "command": 'echo so far; mkdir -p "$HOPPER_OUTPUT_DIR/in"; echo 1 > left; false | cat',
+        "deps": ["prep*"],
+        "working_dir": "play",
+        "outputs": ["left"],
+        "retries": 0,
+    },
+    {"id": "branch.after", "command": "true", "deps": ["branch.bad"]},
+    {
+        "id": "maker",
+        "command": f"echo '{MADE % 'x'}' > more.json; echo '# Made' > \"$HOPPER_OUTPUT_DIR/summary.md\"",
+        "working_dir": "play",
+        "generates_source": "more.json",
+    },
+    {
+        "id": "apart",
+        "command": "echo to a file; echo and this >&2",
+        "working_dir": "play",
+        "output_file": "logs/o.txt",
+        "error_file": "logs/e.txt",
+    },
+    {"id": "last", "command": "echo end", "deps": ["maker", "gen.*"]},
+]
+STATES = {
+    "prepare": "completed",
+    "branch.bad": "failed",
+    "branch.after": "dep_failed",
+    "maker": "completed",
+    "apart": "completed",
+    "gen.x": "failed",
+}
+
+
+def below(folder: Path) -> dict[str, str]:
+    """Return the texts of all files below a folder, but for what names an attempt."""
+    return {
+        str(path.relative_to(folder)): path.read_text("utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".hopper-attempt"
+    }
+
+
+def write(lab: Lab, tasks: Any) -> str:
+    (lab.folder / "table.csv").write_text("a,b\n")
+    (lab.folder / "deep").mkdir(exist_ok=True)
+    (lab.folder / "deep/x.txt").write_text("x\n")
+    (lab.folder / "wf.json").write_text(json.dumps({"tasks": tasks, "max_concurrent": 3}))
+    return "wf.json"
+
+
+def states(lab: Lab, run: str) -> dict[str, str]:
+    return {item["task"]: item["state"] for item in lab.json("run", "show", run)["items"]}
+
+
+def test_a_run_on_workers_comes_home_as_from_anywhere(lab: Lab, tmp_path: Path) -> None:
+    home = tmp_path / "home of local"
+    (home / "play").mkdir(parents=True)
+    local = {"name": "here", "type": "local", "work_dir": str(home / "w"), "init": "BASE=init"}
+    lab.set_up({"backends": [*BACKENDS, local]})
+    lab.environment["HOME"] = str(home)
+    file = write(lab, TASKS[:-1])
+    runs = [
+        lab.run("workflow", "run", file, "--backend", name).strip() for name in ("farm", "here")
+    ]
+    lab.run("dispatch", "--until-idle")
+    assert [states(lab, run) for run in runs] == [STATES, STATES]
+    far, near = (below(lab.state / "inbox" / run) for run in runs)
+    assert far.pop("prepare/said.txt") == f"{NASTY}|init|{runs[0]}"
+    assert far.pop("prepare/stdout.log") == f"{NASTY}|init|{runs[0]}"
+    del near["prepare/said.txt"], near["prepare/stdout.log"]
+    # The words of cat about a file that is not there name the folder.
+    assert "none" in far.pop("gen.x/stderr.log") and "none" in near.pop("gen.x/stderr.log")
+    assert far == near
+    assert far["prepare/out/both.txt"] == "a,b\nx\n"
+    assert far["apart/stdout.log"] == "to a file\n"
+    assert far["branch.bad/left"] == "1\n"
