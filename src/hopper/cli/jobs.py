@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -43,6 +43,8 @@ class Filter:
     since: datetime | None
     run: str | None = None
     backend: str | None = None
+    its_runs: frozenset[str] = frozenset()
+    """The runs of that backend: those on workers are told by them alone."""
 
     def __call__(self, job: Job) -> bool:
         """Return True for a job that is wanted."""
@@ -53,7 +55,7 @@ class Filter:
             and (self.name is None or fnmatchcase(job.name, self.name))
             and (self.since is None or job.submitted_at >= self.since)
             and self.run in {None, job.run}
-            and self.backend in {None, job.backend}
+            and (self.backend in {None, job.backend} or job.run in self.its_runs)
         )
 
 
@@ -117,6 +119,8 @@ def command(
         backend=backend,
     )
     with bootstrap.read_state(config_of(ctx)) as store:
+        its_runs = (run.id for run in store.runs.values() if run.backend == wanted.backend)
+        wanted = replace(wanted, its_runs=frozenset(its_runs))
         everything: Iterable[Job] = store.jobs.values()
         if history:
             old = (job for job in store.history() if job.id not in store.jobs)
@@ -127,7 +131,7 @@ def command(
         if as_json:
             print_json([job_document(job, _record(job, records)) for job in shown])
             return
-        runs = any(job.backend for job in shown)
+        runs = any(job.backend or job.run for job in shown)
         columns = ("RUN", "BACKEND") if runs else ("WORKER",)
         table(
             ("JOB", "STATE", *columns, ">AGE", "REMARK"),

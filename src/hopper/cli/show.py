@@ -102,7 +102,8 @@ def _task(job: Job) -> Lines:
     if job.run:
         yield "run", job.run
     yield "task", task.id
-    yield "backend", job.backend
+    if job.backend:
+        yield "backend", job.backend
     yield "folder", task.working_dir
     yield "command", " ; ".join(task.command.strip().splitlines())
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.dependencies import Readiness, readiness
-from hopper.dispatch.explain_backends import away, queued, room
+from hopper.dispatch.explain_backends import away, queued, room, share
 from hopper.dispatch.overview import Standing, WorkerView, worker_views
 from hopper.dispatch.policy import fits, time_limit
 from hopper.dispatch.settings import PolicySettings
@@ -116,6 +116,8 @@ def _common_reasons(job: Job, situation: Situation) -> Iterator[tuple[str, str]]
             f"{book.placed_count} jobs are on workers, and dispatch.max_concurrent is {limit}.",
             "",
         )
+    if not job.backend:
+        yield from share(job, book)
 
 
 def _room_reasons(job: Job, situation: Situation) -> tuple[list[str], list[str]]:
@@ -282,7 +284,7 @@ def _failed(job: Job, situation: Situation) -> Explanation:
     if attempt.outcome is Outcome.ABANDONED:
         reasons.append(f"What may still run on {attempt.worker} is killed once it answers.")
     advice = [f"hopper logs {job.id}"]
-    if job.backend:
+    if job.task is not None:
         advice = [f"hopper logs --error {job.id}", *advice]
     if attempt.remains is Remains.KEPT and not job.backend:
         left = attempt.keep_until - situation.now if attempt.keep_until else None

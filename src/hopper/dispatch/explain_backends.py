@@ -7,6 +7,7 @@ from datetime import datetime
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.contact import NEEDS_LOGIN
+from hopper.dispatch.shares import Shares
 from hopper.dispatch.spans import span_text
 from hopper.model.attempt import Attempt
 from hopper.model.backend import BatchTarget
@@ -47,6 +48,14 @@ def _of_run(job: Job, book: Book) -> Iterator[tuple[str, str]]:
             f"{there} tasks of its run are on {job.backend}, which are as many as it may have.",
             "",
         )
+
+
+def share(job: Job, book: Book) -> Iterator[tuple[str, str]]:
+    """Yield why a task waits for workers though one is free: its run has its share of them."""
+    run, shares = book.runs.get(job.run), Shares(book)
+    if run is not None and not shares.free(run.id):
+        there = shares.there(run.id)
+        yield f"{there} tasks of its run are on workers, which are as many as it may have.", ""
 
 
 def away(record: WorkerRecord) -> str:

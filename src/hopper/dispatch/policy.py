@@ -8,7 +8,6 @@ whatever becomes free.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +27,7 @@ from hopper.dispatch.decisions import (
 from hopper.dispatch.dependencies import Readiness, readiness
 from hopper.dispatch.growing import resources_for
 from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.shares import Shares
 from hopper.dispatch.snapshot import Snapshot
 from hopper.dispatch.submissions import submissions
 from hopper.dispatch.visits import visits
@@ -232,7 +232,7 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
     budget = len(book.pending)
     if settings.max_concurrent is not None:
         budget = settings.max_concurrent - book.placed_count
-    shares = _Shares(book)
+    shares = Shares(book)
     # The bytes from which on there is no room, by what else is wanted.
     hopeless: dict[tuple[frozenset[str], int], int] = {}
     for _, _, job_id in book.pending:
@@ -242,7 +242,7 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         wanted = (job.spec.requirements.tags, job.spec.requirements.gpus)
         if room_needed(job) >= hopeless.get(wanted, _ENDLESS) or not _may_start(job, snapshot, now):
             continue
-        if job.run and not shares.free(job.run):
+        if not shares.free(job.run):
             continue
         avoided = untidy_at(job)
         room = _best_room(job, rooms, avoided)
@@ -253,25 +253,6 @@ def _placements(snapshot: Snapshot, now: datetime) -> Iterator[Placement]:
         budget -= 1
         shares.take(job.run)
         yield Placement(job=job, worker=room.worker.name, slot=_take_slot(job, room, rooms))
-
-
-class _Shares:
-    """How many tasks each run has on workers, while a tick hands out slots."""
-
-    def __init__(self, book: Book) -> None:
-        self._runs = book.runs
-        self._there = Counter(
-            job.run for jobs in book.placed.values() for job in jobs.values() if job.run
-        )
-
-    def free(self, run_id: str) -> bool:
-        """Return True while the run may have another task there."""
-        run = self._runs.get(run_id)
-        most = run.max_concurrent if run is not None else None
-        return most is None or self._there[run_id] < most
-
-    def take(self, run_id: str) -> None:
-        self._there[run_id] += 1
 
 
 def untidy_at(job: Job) -> frozenset[str]:

@@ -73,6 +73,10 @@ class PackedTasks:
         with suppress(OSError):
             self._path(job.id).unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Wait for what is being packed."""
+        self._pool.shutdown()
+
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.zip"
 

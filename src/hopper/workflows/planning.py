@@ -16,10 +16,13 @@ from hopper.model.ids import new_job_id
 from hopper.model.run import Run
 from hopper.workflows.build import Surroundings, build
 from hopper.workflows.documents import Document
-from hopper.workflows.expand import NOTHING, expand
+from hopper.workflows.expand import NOTHING, TaskPlan, expand
 from hopper.workflows.fields import split_input
+from hopper.workflows.tasks import TaskEntry
 
 CHUNK = 1 << 20
+FOR_CLUSTERS = ("cpus", "memory", "partition", "gres")
+"""Fields that only batch systems look at."""
 
 
 def plan_run(
@@ -74,7 +77,20 @@ def plan_tasks(
         tasks.append(NewTask(job=ids[plan.id], spec=spec, task=task, input_bytes=size))
         if built.warning:
             warnings[built.warning] = None
+    if around.backend.workers and (names := _unknown_to_workers(plans)):
+        text = " and ".join(names)
+        warnings[f"workers know nothing of {text}: a task takes a slot and its gpus"] = None
     return tuple(tasks), tuple(warnings)
+
+
+def _unknown_to_workers(plans: Iterable[TaskPlan]) -> list[str]:
+    """Return what tasks ask for that workers do not look at."""
+    usual = {name: TaskEntry.model_fields[name].default for name in FOR_CLUSTERS}
+    return [
+        name
+        for name, default in usual.items()
+        if any(getattr(plan.entry, name) != default for plan in plans)
+    ]
 
 
 def _fresh(name: str, used: set[str]) -> str:

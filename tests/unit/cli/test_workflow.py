@@ -162,12 +162,31 @@ def test_the_deploy_key_goes_along_and_not_into_the_text(
     assert all("SECRET" not in query.shell for query in order.queries)
 
 
-def test_the_workers_are_no_place_for_workflows(desk: Desk, node: Node) -> None:
+def test_tasks_may_go_to_the_workers(desk: Desk, node: Node) -> None:
     configure(desk, node.folder, backends=[{"name": "lab", "type": "worker"}])
     file = desk.folder / "mine.json"
-    file.write_text("[]")
-    assert "is the workers" in desk.refused("workflow", "run", str(file), "--backend", "lab")
-    assert "not said on which backend" in desk.refused("workflow", "run", str(file))
+    tasks = [{"id": "a", "command": "echo hi", "cpus": 4, "memory": "9G", "tags": ["fast"]}]
+    file.write_text(json.dumps([*tasks, {"id": "b", "command": "true", "deps": ["a"]}]))
+    shown = desk.run("workflow", "dry-run", str(file), "--script", "a").stdout
+    assert "echo hi" in shown
+    assert "export HOPPER_TASK_ID=a" in shown
+    done = desk.run("workflow", "run", str(file))
+    assert "workers know nothing of cpus and memory" in done.stderr
+    [run] = desk.json("run", "list")
+    assert run["backend"] == "lab"
+    [a, b] = desk.json("jobs", "--backend", "lab")
+    assert (a["backend"], a["run"], a["tags"]) == (None, run["id"], ["fast"])
+    assert desk.json("jobs", "--backend", "other") == []
+    assert [b["after"]] == [[a["id"]]]
+    assert "There are no workers" in desk.run("explain", a["id"]).stdout
+    assert "echo hi" in desk.run("run", "script", run["id"], "a").stdout
+
+
+def test_a_folder_outside_of_the_tasks_own_is_refused(desk: Desk, node: Node) -> None:
+    configure(desk, node.folder, backends=[{"name": "lab", "type": "worker"}])
+    file = desk.folder / "mine.json"
+    file.write_text(json.dumps([{"id": "a", "command": "true", "working_dir": "x/../../y"}]))
+    assert "leads out of its own folder" in desk.refused("workflow", "run", str(file))
 
 
 def test_the_schema_is_printed(desk: Desk) -> None:

@@ -20,11 +20,15 @@ from hopper.config.model import HopperConfig, Paths, Poll
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.commands import arrival_to_json
 from hopper.dispatch.loop import Dispatcher, Ports
+from hopper.dispatch.run_acts import NewRun, NewTask, run_body
 from hopper.home.at_home import FilesAtHome, arrival
+from hopper.home.task_zips import PackedTasks
 from hopper.model.event import Event
 from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Order
+from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.task import Task
 from hopper.model.worker import Worker
 from hopper.store.lock import StateLock
 from hopper.store.state import StateStore
@@ -42,8 +46,22 @@ EXPECTED = {
     "later": JobState.COMPLETED,
     "never": JobState.DEP_FAILED,
     "handed": JobState.COMPLETED,
+    "first": JobState.COMPLETED,
+    "second": JobState.COMPLETED,
 }
-ATTEMPTS = {"fine": 1, "lost": 1, "again": 2, "bad": 1, "later": 1, "never": 0, "handed": 1}
+ATTEMPTS = {
+    "first": 1,
+    "second": 1,
+    "fine": 1,
+    "lost": 1,
+    "again": 2,
+    "bad": 1,
+    "later": 1,
+    "never": 0,
+    "handed": 1,
+}
+TASKS = {"first": "first-abcdef", "second": "second-abcdef"}
+"""The tasks of a run, of which the second comes after the first, and their jobs."""
 HANDED = "handed-abcdef"
 
 
@@ -110,6 +128,7 @@ class World:
             "again": [Plan(exit_code=1), Plan()],
             "bad": Plan(exit_code=7),
             "long": Plan(seconds=5000),
+            **{name: Plan(results=()) for name in TASKS},
         }
         self.farm.fault = self._fault
         self.letters = FakeMailbox()
@@ -142,6 +161,25 @@ class World:
         self.letters.leave(do="submit", **body)
         source.unlink()
 
+    def start_run(self) -> None:
+        run = Run(
+            id="run-abcdef",
+            workflow="w",
+            backend="farm",
+            on_workers=True,
+            created_at=self.clock.now(),
+            max_concurrent=1,
+        )
+        tasks = [
+            NewTask(
+                job=job_id,
+                spec=JobSpec(name=name, after=(TASKS["first"],) if name == "second" else ()),
+                task=Task(id=name, command="true", working_dir="."),
+            )
+            for name, job_id in TASKS.items()
+        ]
+        self.letters.leave(**run_body(NewRun(run=run, tasks=tuple(tasks))))
+
     # --- a life
 
     def live(self) -> None:
@@ -149,6 +187,7 @@ class World:
         for name in ("fine", "lost", "again", "bad", "long"):
             self.drop(name)
         self.hand_in()
+        self.start_run()
         for _ in range(3):
             try:
                 self._life()
@@ -162,15 +201,17 @@ class World:
         lock = StateLock.acquire(self.paths.db)
         store = StateStore.open(self.paths.db, lock=lock)
         home = FilesAtHome(self.config)
+        packed = PackedTasks(self.paths, lambda job, _: f"echo {job.id}\n")
         try:
-            self._dispatch(store, home)
+            self._dispatch(store, home, packed)
             store.compact()
         finally:
             home._pool.shutdown()
+            packed.close()
             store._source.abandon()  # type: ignore[union-attr]
             lock.release()
 
-    def _dispatch(self, store: StateStore, home: FilesAtHome) -> None:
+    def _dispatch(self, store: StateStore, home: FilesAtHome, packed: PackedTasks) -> None:
         box = FakeMailbox(self.letters.letters)
         box.answers = self.letters.answers
         death = self.death
@@ -184,6 +225,7 @@ class World:
             log=FakeLog(),
             clock=self.clock,
             upkeep=lambda now: death.call(lambda: _keep_up(store, home, now)),
+            task_zips=Mortal(packed, death, "zip_of"),
         )
         policy = replace(POLICY, quarantine_after=0)
         dispatcher = Dispatcher(ports, policy, ORDERS)
@@ -297,14 +339,18 @@ def _check_files(world: World, jobs: Mapping[str, Job]) -> None:
         "queue": set(),
         "running": set(),
     }
+    assert not [*(paths.db / "packed").iterdir()]
     for folder, names in places.items():
         found = {path.name for path in getattr(paths, folder).glob("*.zip")}
-        assert found == {jobs[name].zip_name for name in names}, folder
+        assert found == {jobs[name].zip_name for name in names - TASKS.keys()}, folder
         assert not [p for p in getattr(paths, folder).iterdir() if p.name.startswith(".")]
     contents = Counter(
         path.read_bytes().decode() for path in paths.inbox.iterdir() if path.is_file()
     )
-    ended = [start for start in world.farm.starts if start.job_id != jobs["long"].id]
+    others = {jobs["long"].id, *TASKS.values()}
+    ended = [start for start in world.farm.starts if start.job_id not in others]
+    for name in TASKS:
+        assert (paths.inbox / "run-abcdef" / name / "stdout.log").is_file()
     assert contents == Counter(f"{start.job_id} {start.attempt}" for start in ended)
 
 

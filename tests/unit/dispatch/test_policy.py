@@ -32,7 +32,9 @@ from hopper.dispatch.visits import reachable, to_tidy
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.job import Job, JobSpec, Origin
 from hopper.model.resources import Requirements
+from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.task import BatchResources, RetryRule, Task
 from hopper.model.worker import Worker, WorkerRecord
 from tests.unit.dispatch import situations as have
 from tests.unit.dispatch.situations import NOW, attempt, job, later, over, seen
@@ -459,3 +461,37 @@ def test_a_job_on_a_worker_goes_on_by_itself() -> None:
         attempts=(placed,),
     )
     assert can_go_on(Book([job]), {})
+
+
+def test_a_run_has_at_most_its_share_of_the_workers() -> None:
+    run = Run(id="r", workflow="w", backend="farm", created_at=NOW, on_workers=True)
+    jobs = [
+        job("there", JobState.RUNNING, attempt(worker="w0"), run="r"),
+        *(job(f"task{number}", run="r") for number in range(3)),
+        job("other"),
+    ]
+    workers = [Worker(name=f"w{number}", slots=2) for number in range(4)]
+
+    def placed(most: int | None) -> list[str]:
+        limited = replace(run, max_concurrent=most)
+        book = Book(jobs, [seen(worker.name) for worker in workers], runs=[limited])
+        now = Snapshot(book=book, workers={worker.name: worker for worker in workers})
+        return sorted(item.job.id for item in placements(decide(now, NOW)))
+
+    assert placed(1) == ["other"]
+    assert placed(2) == ["other", "task0"]
+    assert placed(None) == ["other", "task0", "task1", "task2"]
+
+
+def test_the_time_limit_of_a_task_grows_when_it_was_too_short() -> None:
+    task = Task(
+        id="t",
+        command="true",
+        resources=BatchResources(time_limit=timedelta(minutes=1)),
+        retry=RetryRule(time=3.0),
+    )
+    before = over("a000000001", outcome=Outcome.TIMED_OUT)
+    again = job("t", JobState.RUNNING, before, attempt("a000000002", number=2), task=task)
+    assert policy.time_limit(again, PolicySettings()) == timedelta(minutes=3)
+    first = job("t", JobState.RUNNING, attempt(), task=task)
+    assert policy.time_limit(first, PolicySettings()) == timedelta(minutes=1)
