@@ -88,10 +88,18 @@ def members(task: Task) -> dict[str, Path]:
 
 
 def _check(task: Task) -> None:
-    for path, _ in task.input_pairs:
+    sums = dict(zip(task.input_pairs, task.input_sums, strict=False))
+    for path, name in task.input_pairs:
         try:
             with Path(path).open("rb") as file:
                 file.read(1)
+            changed = (path, name) in sums and sha256(Path(path)) != sums[path, name]
         except OSError as error:
             reason = error.strerror or error
             raise UsageError(f"the input {path} cannot be read: {reason}") from error
+        if changed:
+            # Its result would be kept as that of what the input was.
+            raise UsageError(
+                f"the input {path} has changed since the run was made",
+                way_out="run the workflow anew",
+            )

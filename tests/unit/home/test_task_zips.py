@@ -116,3 +116,13 @@ def test_an_input_that_is_gone_is_told_at_once(packed: PackedTasks, tmp_path: Pa
     task = Task(id="fit", command="echo", inputs=(f"{tmp_path}/gone:gone",))
     with pytest.raises(UsageError, match="gone cannot be read: No such file"):
         packed.zip_of(job(task), None)
+
+
+def test_an_input_that_is_another_by_now_is_told(packed: PackedTasks, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("new")
+    inputs = (f"{tmp_path}/in:in",)
+    task = Task(id="fit", command="echo", inputs=inputs, input_sums=("0" * 64,))
+    with pytest.raises(UsageError, match="in has changed since the run was made"):
+        packed.zip_of(job(task), None)
+    whole = Task(id="fit", command="echo", inputs=inputs, input_sums=(sha256(tmp_path / "in"),))
+    packed.zip_of(job(whole), None)
