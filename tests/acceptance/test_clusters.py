@@ -125,6 +125,26 @@ def test_a_cancel_is_verified(engine: Engine, lab: ClusterLab) -> None:
         lab.eventually(lambda: lab.states()["long"] == "cancelled", within=60)
 
 
+def test_what_cannot_be_started_is_taken_out_of_the_queue(engine: Engine, lab: ClusterLab) -> None:
+    """Grid Engine keeps it in error for ever; hopper cancels it and tells the words."""
+    if engine.kind != "gridengine":
+        pytest.skip("a state of Grid Engine's own")
+    engine.rig.disable()
+    lab.start_run([task("lost", "true")], "cl")
+    try:
+        with lab.dispatching():
+            lab.eventually(lambda: lab.tasks()["lost"]["native_id"], within=60)
+            assert engine.rig.ssh("rm -r .hopper/*").returncode == 0
+            engine.rig.enable()
+            lab.eventually(lambda: lab.states()["lost"] == "failed", within=60)
+    finally:
+        engine.rig.enable()
+    job = lab.tasks()["lost"]
+    assert "could not start it: in error (Eqw): can't" in job["reason"], job["reason"]
+    live = [native.state for native in engine.rig.jobs() if native.id == job["native_id"]]
+    assert live != ["Eqw"]
+
+
 def test_a_controller_that_is_away_ends_nothing(engine: Engine, lab: ClusterLab) -> None:
     release = "/tmp/hopper-release-" + lab.folder.parent.name
     lab.start_run([task("patient", f"until [ -e '{release}' ]; do sleep 0.2; done")], "cl")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from hopper.backends import gridengine_errors as errors
 from hopper.backends import gridengine_reading as reading
 from hopper.backends.base import BackendSettings, Followed
 from hopper.backends.units import mebibytes, whole_seconds
@@ -42,7 +43,7 @@ _TROUBLE = re.compile(
 _MISTAKE = re.compile(
     r"^(?:Unable to run job|Unable to read script|qsub: |denied|error: )", re.MULTILINE
 )
-_MARK = re.compile(r"^=hopper-(queue|accounting|hosts) (\d{1,3})$", re.MULTILINE)
+_MARK = re.compile(r"^=hopper-(queue|accounting|errors|hosts) (\d{1,3})$", re.MULTILINE)
 _UNKNOWN = re.compile(r"^error: job (?:id|name) .* not found$", re.MULTILINE)
 _UTC = "TZ=UTC0; export TZ"
 _FEW = 10
@@ -160,7 +161,7 @@ class GridEngine:
         for number in range(len(portions(asked))):
             said = answers.get(portion_name("jobs", number))
             part, trouble = _live(said)
-            live.update(part)
+            live.update(errors.with_reasons(part, _told(said, "errors")))
             queue_said = queue_said or trouble
             ended, trouble, told = _over(said)
             over.update(ended)
@@ -212,6 +213,7 @@ def _poll(ids: Sequence[str]) -> str:
             f'if [ $# -gt {_FEW} ]; then qacct -o "$(id -un)" -j; c=$?',
             'else c=0; for i; do qacct -j "$i" || c=$?; done; fi',
             "printf '=hopper-accounting %s\\n' $c; fi",
+            *errors.asking(),
         ]
     return joined(lines)
 
@@ -224,6 +226,11 @@ def _section(said: Said, name: str) -> tuple[str, int] | None:
             return said.stdout[start : mark.start()], int(mark[2])
         start = mark.end()
     return None
+
+
+def _told(said: Said | None, name: str) -> str:
+    section = _section(said, name) if said is not None else None
+    return section[0] if section is not None else ""
 
 
 def _live(said: Said | None) -> tuple[dict[str, NativeSighting], str]:

@@ -49,8 +49,9 @@ def read_jobs(text: str) -> dict[str, NativeSighting]:
 
 def _job(native: str, fields: dict[str, str]) -> NativeSighting:
     state = one_line(fields.get("state", ""))
-    waits = "q" in state or not re.search("[rtsSTR]", state)
-    stuck = "E" in state
+    # One that is being handed to its node (t) has not started, and may end up in error.
+    waits = "q" in state or not re.search("[rsSTR]", state)
+    stuck = waits and "E" in state
     return NativeSighting(
         native_id=native,
         phase=NativePhase.QUEUED if waits else NativePhase.RUNNING,
@@ -59,6 +60,7 @@ def _job(native: str, fields: dict[str, str]) -> NativeSighting:
         partition=one_line(fields.get("queue_name", "").partition("@")[0]),
         word=state,
         reason=f"in error, it will not start (qstat -j {native} says why)" if stuck else "",
+        stuck=stuck,
         submitted_at=_iso(fields.get("JB_submission_time", "")),
         started_at=None if waits else _iso(fields.get("JAT_start_time", "")),
         cpus=parse_count(fields.get("slots", "")),

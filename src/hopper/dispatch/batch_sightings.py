@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import Landed, end
 from hopper.dispatch.last_words import last_words
+from hopper.dispatch.stuck import gone, seen_stuck
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.batch import (
     BatchOrder,
@@ -66,9 +67,9 @@ def sighted(
         return
     job, attempt = found
     native = natives.get(attempt.native_id)
-    attempt = _known(attempt, side, native)
+    attempt = seen_stuck(desk, job, _known(attempt, side, native), native)
     if attempt.ending is None:
-        attempt = _ended(desk, job, attempt, side, native, answered.reading)
+        attempt = _with_ending(desk, job, attempt, side, native, answered.reading)
     if side.attempt in answered.landed:
         attempt = replace(attempt, results=answered.landed[side.attempt], gathered=True)
         attempt = _in_its_words(attempt, side, dict(answered.report.words))
@@ -96,6 +97,18 @@ def _known(attempt: Attempt, side: SideSighting, native: NativeSighting | None) 
         error_bytes=side.err_bytes,
         usage=usage_of(native) or attempt.usage,
     )
+
+
+def _with_ending(
+    desk: Desk,
+    job: Job,
+    attempt: Attempt,
+    side: SideSighting,
+    native: NativeSighting | None,
+    reading: BatchReading,
+) -> Attempt:
+    attempt = gone(desk, job, attempt, side, native, reading)
+    return attempt if attempt.ending else _ended(desk, job, attempt, side, native, reading)
 
 
 def _ended(

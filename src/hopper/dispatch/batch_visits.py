@@ -58,13 +58,18 @@ def _visit(
         backend=name,
         submits=(*fresh, *(job.id for job in jobs if due and _to_submit(job))),
         follows=tuple(job.id for job in jobs if due and not _to_submit(job)),
-        cancels=tuple(job.id for job in jobs if due and job.cancel_requested),
+        cancels=tuple(job.id for job in jobs if due and _to_cancel(job)),
         accounts=tuple(job.id for job in ended) if due else (),
         discards=tuple(discards),
         cleans=tuple(cleans),
         ask=due and bool(jobs or ended),
         others=others,
     )
+
+
+def _to_cancel(job: Job) -> bool:
+    attempt = job.open_attempt
+    return job.cancel_requested or (attempt is not None and bool(attempt.given_up))
 
 
 def _to_submit(job: Job) -> bool:

@@ -122,6 +122,10 @@ class Attempt:
     """The cluster's machine that it ran on."""
     waits_for: str = ""
     """Why the batch system has it wait, in its own words."""
+    stuck_since: datetime | None = None
+    """Since when it waits in an error that only a person can clear there."""
+    given_up: str = ""
+    """Why it is taken off the batch system, though nobody asked for that: it is stuck there."""
     usage: Usage | None = None
     """What it used, by the batch system's accounting; None while that has not told."""
     gathered: bool = False

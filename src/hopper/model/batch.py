@@ -246,6 +246,10 @@ class NativeSighting:
     """Its state in the system's own word (``COMPLETING``, ``Eqw``)."""
     reason: str = ""
     """Why it waits or failed, in the system's own words."""
+    stuck: bool = False
+    """It waits in an error that only a person can clear there."""
+    hopeless: bool = False
+    """It is stuck by a fault that will not pass, such as a folder that is not there."""
     cause: Cause | None = None
     """Set when it ended and did not complete."""
     exit_code: int | None = None

@@ -55,6 +55,7 @@ def test_the_live_view() -> None:
 def test_a_job_in_error_waits_and_says_so() -> None:
     job = by_id(read("qstat_xml_later"))["10"]
     assert (job.phase, job.word) == (NativePhase.QUEUED, "Eqw")
+    assert (job.stuck, job.hopeless) == (True, False), "nothing is known of why"
     assert "qstat -j 10" in job.reason
 
 
