@@ -51,4 +51,11 @@ options:
     type: list
     elements: str
     default: []
+notes:
+  - Of each job is told C(attempt), C(native_id), C(phase), C(over), C(word) and C(reason) (the
+    batch system's own), C(exit_code), C(how), C(started_at) and C(ended_at) (epoch seconds),
+    C(node), C(out_bytes) and C(err_bytes).
+  - The phase of a job is C(absent), C(submitted), C(queued), C(running), C(ended), C(vanished)
+    (its processes are gone without an exit code), C(left) (it has left the queue, and nothing
+    tells how it ended), C(withdrawn) or C(unknown).
 """

@@ -37,13 +37,7 @@ lines:
   type: list
   elements: str
 jobs:
-  description:
-    - For each job C(attempt), C(native_id), C(phase), C(over), C(word) and C(reason) (the batch
-      system's own), C(exit_code), C(how), C(started_at) and C(ended_at) (epoch seconds), C(node),
-      C(out_bytes) and C(err_bytes).
-    - The phase is C(absent), C(submitted), C(queued), C(running), C(ended), C(vanished) (its
-      processes are gone without an exit code), C(left) (it has left the queue, and nothing tells
-      how it ended), C(withdrawn) or C(unknown).
+  description: What is known of each job, as the notes say.
   returned: when the host could be reached
   type: list
   elements: dict

@@ -193,13 +193,8 @@ class Lsf:
         }
 
 
-def _known(jobs: Iterable[Followed]) -> list[str]:
-    ids = (job.native_id for job in jobs)
-    return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
-
-
 def _portions(jobs: Iterable[Followed]) -> list[Portion]:
-    return asked_portions(_known(jobs), reading.array_of)
+    return asked_portions(jobs, reading.NATIVE_ID, reading.array_of)
 
 
 def _asked(modern: str, plain: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hopper.backends.base import BackendSettings
+from hopper.backends.base import BackendSettings, Followed
 from hopper.errors import HopperError
 from hopper.model.batch import Said
 from hopper.model.task import BatchResources
@@ -147,10 +147,17 @@ class Portion:
         return portion_name("jobs", self.number)
 
 
-def asked_portions(ids: Iterable[str], array_of: Callable[[str], str]) -> list[Portion]:
-    """Return the jobs to ask about in portions; ``array_of`` is a member's array, or the job."""
+def asked_portions(
+    jobs: Iterable[Followed], native_id: re.Pattern[str], array_of: Callable[[str], str]
+) -> list[Portion]:
+    """Return the jobs to ask about in portions: those whose id is a ``native_id``.
+
+    ``array_of`` returns the id of a member's array, that of another job as it is.
+    """
     members: dict[str, list[str]] = {}
-    for native in dict.fromkeys(ids):
+    for native in dict.fromkeys(job.native_id for job in jobs):
+        if not native_id.match(native):
+            continue
         members.setdefault(array_of(native), []).append(native)
     return [
         Portion(number=n, words=tuple(words), ids=tuple(i for w in words for i in members[w]))
