@@ -10,7 +10,7 @@ import select
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,8 @@ from hopper.dispatch.settings import BackOff, PolicySettings
 from hopper.errors import ConfigError, HopperError, UsageError
 from hopper.model.batch import AnyOrder, AnyReport, BatchOrder, BatchReport
 from hopper.model.event import Event
+from hopper.model.ids import ATTEMPT_ID, JOB_ID
+from hopper.model.job import Job
 from hopper.model.orders import Order, Report
 from hopper.model.worker import Worker
 from hopper.store.errors import LockHeld
@@ -348,9 +350,29 @@ def _upkeep(store: StateStore, home: FilesAtHome, config: HopperConfig) -> Upkee
         }
         home.purge(open_attempts)
         purge(config.paths.db / LOOKS, older_than=DAY)
-        return store.maintain(now, keep=timedelta(days=config.retention.days)).problems
+        days = config.retention.history_days
+        return store.maintain(
+            now,
+            keep=timedelta(days=config.retention.days),
+            history=timedelta(days=days) if days is not None else None,
+            on_gone=lambda job: forget_texts(config, job),
+        ).problems
 
     return keep_up
+
+
+def forget_texts(config: HopperConfig, job: Job) -> None:
+    """Remove the logs and scripts in ``paths.db`` of a job that goes away for good."""
+    from hopper.backends.systems import script_path
+    from hopper.home.at_home import LOGS
+
+    # What names a folder to be removed is looked at once more.
+    if JOB_ID.match(job.id):
+        shutil.rmtree(config.paths.db / LOGS / job.id, ignore_errors=True)
+    for attempt in job.attempts:
+        if ATTEMPT_ID.match(attempt.id):
+            with suppress(OSError):
+                script_path(config.paths.db / SCRIPTS, attempt.id).unlink()
 
 
 # --- other commands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ import click
 from hopper import bootstrap
 from hopper.cli.common import config_of, console, examples, json_option, print_json, table
 from hopper.cli.run_changes import cancel, delete, rerun
-from hopper.cli.run_choosing import find_run, jobs_of, run_argument
+from hopper.cli.run_choosing import find_run, run_argument
 from hopper.cli.run_documents import manifest_document, run_document, task_document
 from hopper.cli.run_facts import Facts
 from hopper.cli.run_tables import run_lines, run_row, task_row
@@ -51,6 +52,7 @@ for part in (watch, cancel, rerun, logs, script, delete):
 @click.option("--workflow", metavar="NAME", help="Only those of this workflow.")
 @click.option("--backend", metavar="NAME", help="Only those on this backend.")
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
+@click.option("--all", "history", is_flag=True, help="Also those that left for the history.")
 @click.option(
     "--limit",
     type=click.IntRange(0),
@@ -66,6 +68,7 @@ def show_all(
     workflow: str | None,
     backend: str | None,
     active: bool,
+    history: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -74,12 +77,16 @@ def show_all(
     JSON: a list of what 'hopper run show' prints, without the tasks.
     """
     with bootstrap.read_state(config_of(ctx)) as store:
+        runs, jobs = dict(store.runs), iter(store.jobs.values())
+        if history:
+            runs = {run.id: run for run in store.history_runs()} | runs
+            jobs = chain(jobs, (job for job in store.history() if job.id not in store.jobs))
         wanted = [
             run
-            for run in store.runs.values()
+            for run in runs.values()
             if workflow in {None, run.workflow} and backend in {None, run.backend}
         ]
-        views = run_views(wanted, store.jobs.values())
+        views = run_views(wanted, jobs)
     found = [view for view in views if not active or view.ended_at is None]
     shown = found[-limit:] if limit else found
     if as_json:
@@ -166,4 +173,4 @@ def manifest(ctx: click.Context, *, reference: str) -> None:
 def _view(config: HopperConfig, reference: str) -> tuple[RunView, Facts]:
     with bootstrap.read_state(config) as store:
         run = find_run(store, reference)
-        return view_of(run, jobs_of(store, run, config)), Facts(config, store)
+        return view_of(run, store.jobs_of(run.id)), Facts(config, store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -13,6 +13,7 @@ from hopper import bootstrap
 from hopper.cli.common import config_of, examples, json_option, print_json, printable
 from hopper.cli.run_choosing import find_run, no_cache_option, run_argument
 from hopper.errors import HopperError, UsageError
+from hopper.model.job import Job
 from hopper.model.places import task_folder
 
 if TYPE_CHECKING:
@@ -102,16 +103,22 @@ def rerun(
 @json_option
 @click.pass_context
 def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_json: bool) -> None:
-    """Forget a run that has ended, and its tasks. Results stay, but for --results.
+    """Forget a run that has ended, its tasks and scripts. Results stay, but for --results.
 
-    JSON: run, jobs, results (the folder that was removed, or null).
+    A run that has left for the history is taken out of it. JSON: run, jobs, results (the folder
+    that was removed, or null).
     """
     config = config_of(ctx)
-    run_id = _run_id(config, reference, exactly=True)
-    folder = _results(config, run_id) if results else None
+    with bootstrap.read_state(config) as store:
+        run_id = find_run(store, reference, exactly=True).id
+        jobs, archived = store.jobs_of(run_id), run_id not in store.runs
+    folder = _results(config, jobs) if results else None
     if not sure:
-        _ask(run_id, str(folder) if folder is not None else "")
-    answer = bootstrap.command(config, {"do": "delete_run", "run": run_id})
+        _ask(run_id, folder or "")
+    body = {"do": "delete_run", "run": run_id, "archived": archived}
+    answer = {**bootstrap.command(config, body), "jobs": [job.id for job in jobs]}
+    for job in jobs:
+        bootstrap.forget_texts(config, job)
     if folder is not None:
         try:
             shutil.rmtree(folder)
@@ -124,17 +131,22 @@ def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_
 
 
 def _run_id(config: HopperConfig, reference: str, *, exactly: bool = False) -> str:
+    """Return the id of the live run that a person means. UsageError."""
     with bootstrap.read_state(config) as store:
-        return find_run(store, reference, exactly=exactly).id
+        run = find_run(store, reference, exactly=exactly)
+        if run.id not in store.runs:
+            raise UsageError(
+                f"run {run.id} ended long ago and has left for the history",
+                way_out="run its workflow anew",
+            )
+        return run.id
 
 
-def _results(config: HopperConfig, run_id: str) -> str | None:
+def _results(config: HopperConfig, jobs: Sequence[Job]) -> str | None:
     """Return the folder of a run's results, as far as there is one."""
-    with bootstrap.read_state(config) as store:
-        for job in store.jobs.values():
-            if job.run == run_id:
-                folder = task_folder(config.paths.inbox, job).parent
-                return str(folder) if folder.is_dir() else None
+    for job in jobs:
+        folder = task_folder(config.paths.inbox, job).parent
+        return str(folder) if folder.is_dir() else None
     return None
 
 

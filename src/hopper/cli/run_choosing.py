@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,7 +15,6 @@ from hopper.model.job import Job
 from hopper.model.run import Run
 
 if TYPE_CHECKING:
-    from hopper.config.model import HopperConfig
     from hopper.store.state import StateStore
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,16 +57,20 @@ def task_argument(command: F) -> F:
 def find_run(store: StateStore, reference: str, *, exactly: bool = False) -> Run:
     """Return the run that a person means: its id, the start of it, or a workflow's newest.
 
+    One of the history is meant only where no live one is.
+
     ``exactly``: a workflow of several runs does not do. UsageError where none or several answer.
     """
     if reference in store.runs:
         return store.runs[reference]
-    named = [run for run in store.runs.values() if run.workflow == reference]
-    if named and (len(named) == 1 or not exactly):
-        return max(named, key=lambda run: (run.created_at, run.id))
-    found = named or [run for run in store.runs.values() if run.id.startswith(reference)]
+    found = _meant(store.runs.values(), reference)
+    if not found:
+        old = list(store.history_runs())
+        found = [run for run in old if run.id == reference] or _meant(old, reference)
     if not found:
         raise UsageError(f"there is no run {reference!r}", way_out=WAY_OUT)
+    if found[0].workflow == reference and not exactly:
+        return max(found, key=lambda run: (run.created_at, run.id))
     if len(found) > 1:
         newest = sorted(found, key=lambda run: run.created_at, reverse=True)
         names = ", ".join(run.id for run in newest[:5])
@@ -76,12 +78,11 @@ def find_run(store: StateStore, reference: str, *, exactly: bool = False) -> Run
     return found[0]
 
 
-def jobs_of(store: StateStore, run: Run, config: HopperConfig) -> list[Job]:
-    """Return the jobs of a run in their order, from the history too where they may be there."""
-    jobs = {job.id: job for job in store.jobs.values() if job.run == run.id}
-    if datetime.now(UTC) - run.created_at > timedelta(days=config.retention.days):
-        jobs = {**{job.id: job for job in store.history() if job.run == run.id}, **jobs}
-    return list(jobs.values())
+def _meant(runs: Iterable[Run], reference: str) -> list[Run]:
+    """Return the runs of that workflow, or else those whose ids begin so."""
+    runs = list(runs)
+    named = [run for run in runs if run.workflow == reference]
+    return named or [run for run in runs if run.id.startswith(reference)]
 
 
 def find_task(jobs: Sequence[Job], reference: str, run: Run) -> Job:

@@ -11,7 +11,7 @@ from hopper import bootstrap
 from hopper.cli.common import config_of, examples, printable
 from hopper.cli.log_reading import Wanted
 from hopper.cli.logs import print_log
-from hopper.cli.run_choosing import find_run, find_task, jobs_of, run_argument, task_argument
+from hopper.cli.run_choosing import find_run, find_task, run_argument, task_argument
 from hopper.dispatch.run_views import task_id
 from hopper.errors import HopperError, UsageError
 
@@ -94,7 +94,7 @@ def script(
 def _task(config: HopperConfig, reference: str, task: str) -> tuple[Run, Job]:
     with bootstrap.read_state(config) as store:
         run = find_run(store, reference)
-        return run, find_task(jobs_of(store, run, config), task, run)
+        return run, find_task(store.jobs_of(run.id), task, run)
 
 
 def _submitted(config: HopperConfig, job: Job, number: int | None) -> str | None:

@@ -90,10 +90,10 @@ def _looks(config: HopperConfig, run_id: str, timeout: timedelta | None) -> Iter
             now = time.monotonic()
             late = deadline is not None and now >= deadline
             if changed or late or now - drawn >= REDRAW_EVERY:
-                run = store.runs.get(run_id)
+                run = store.run(run_id)
                 if run is None:
                     raise HopperError(f"run {run_id} was deleted")
-                view = view_of(run, [job for job in store.jobs.values() if job.run == run_id])
+                view = view_of(run, store.jobs_of(run_id))
                 over = view.ended_at is not None
                 if over or now - estimated >= ESTIMATE_EVERY:
                     left, estimated = facts.left(view), now

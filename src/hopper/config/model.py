@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     PrivateAttr,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -86,11 +87,25 @@ class Retention(Settings):
 
     days: int = key(
         30,
-        "Jobs that ended longer ago move to the monthly history.",
+        "Jobs that ended longer ago move to the monthly history; those of a run together, and "
+        "the run with them.",
         unit="days",
         ge=1,
         le=36_500,
     )
+    history_days: int | None = key(
+        365,
+        "Months of the history that ended longer ago go away, with the logs and scripts in "
+        "paths.db of their jobs; none for never. Results in paths.inbox stay.",
+        unit="days",
+        ge=1,
+        le=36_500,
+    )
+
+    @field_validator("history_days", mode="before")
+    @classmethod
+    def _none_as_a_word(cls, value: object) -> object:
+        return None if value == "none" else value
 
 
 class Disk(Settings):

@@ -78,9 +78,10 @@ class Ledger:
         self._log.write(changes.events)
 
     def follow_retention(self) -> None:
-        """Forget the jobs that have left the store for the history."""
+        """Forget the jobs and runs that have left the store for the history."""
         gone = [job_id for job_id in self.book.jobs if job_id not in self._store.jobs]
-        self.book.apply(Changes(forgotten_jobs=tuple(gone)))
+        runs = [run_id for run_id in self.book.runs if run_id not in self._store.runs]
+        self.book.apply(Changes(forgotten_jobs=tuple(gone), forgotten_runs=tuple(runs)))
 
     # --- zips
 

@@ -148,6 +148,10 @@ def _rerun(desk: Desk, body: dict[str, object]) -> Done:
 
 
 def _delete(desk: Desk, body: dict[str, object]) -> Done:
+    run_id = str(body.get("run"))
+    if body.get("archived") and run_id not in desk.book.runs:
+        desk.tell(EventKind.RUN_DELETED, run=run_id)
+        return Done(answer={"run": run_id}, changes=Changes(forgotten_runs=(run_id,)))
     run, jobs = _jobs_of(desk, body)
     live = [job.id for job in jobs if not job.state.terminal]
     if live:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from hopper.model.job import Job
+from hopper.model.run import Run
+from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 from hopper.store import retention
 from hopper.store.codec import encode
@@ -45,8 +47,9 @@ def check(folder: Path) -> list[Finding]:
     May be used while a dispatcher works on it.
     """
     findings = [*_check_live(folder), *_check_events(folder)]
-    for path in retention.history_files(folder):
-        findings += _tried(path, partial(_check_history, path))
+    for kind, value in ((retention.JOBS, Job), (retention.RUNS, Run)):
+        for path in retention.history_files(folder, kind):
+            findings += _tried(path, partial(_check_history, path, value))
     return findings
 
 
@@ -79,8 +82,16 @@ def _check_segments(folder: Path, newest: int) -> list[Finding]:
 
 
 def _check_values(folder: Path, tables: Tables) -> list[Finding]:
-    jobs = _tried(folder, lambda: _fit(Job, tables.get("jobs", {}).values()))
-    return jobs + _tried(folder, lambda: _fit(WorkerRecord, tables.get("workers", {}).values()))
+    kinds: tuple[tuple[str, type], ...] = (
+        ("jobs", Job),
+        ("workers", WorkerRecord),
+        ("runs", Run),
+        ("stored", StoredResult),
+    )
+    findings: list[Finding] = []
+    for table, kind in kinds:
+        findings += _tried(folder, partial(_fit, kind, tables.get(table, {}).values()))
+    return findings
 
 
 def _check_events(folder: Path) -> list[Finding]:
@@ -98,8 +109,8 @@ def _check_events(folder: Path) -> list[Finding]:
     return findings
 
 
-def _check_history(path: Path) -> None:
-    _fit(Job, retention.load(path).values())
+def _check_history(path: Path, kind: type) -> None:
+    _fit(kind, retention.load(path).values())
 
 
 def _read_through(file: EventFile, numbers: deque[int]) -> None:
@@ -128,7 +139,7 @@ def _tried(place: Path, act: Callable[[], object]) -> list[Finding]:
 
 
 def export(folder: Path, out: TextIO) -> None:
-    """Write jobs, history, workers, settings and events as lists in one JSON object.
+    """Write jobs, runs, history, workers, settings and events as lists in one JSON object.
 
     One document a line. May be used while a dispatcher works. Raises StoreDamaged.
     """
@@ -140,7 +151,9 @@ def export(folder: Path, out: TextIO) -> None:
         reader.close()
     parts: dict[str, Iterator[bytes]] = {
         "jobs": iter(tables.get("jobs", {}).values()),
+        "runs": iter(tables.get("runs", {}).values()),
         "history": retention.archived(folder),
+        "history_runs": retention.archived(folder, retention.RUNS),
         "workers": iter(tables.get("workers", {}).values()),
         "settings": iter(tables.get("settings", {}).values()),
         "events": (encode(e) for _, e in read_events(folder / EVENTS, EventFilter())),

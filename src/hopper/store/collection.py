@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from hopper.store.codec import decode_object
-from hopper.store.values import from_bytes
+from hopper.store.values import from_bytes, to_bytes
 
 T = TypeVar("T")
 
@@ -65,6 +65,16 @@ class Collection(Mapping[str, T], Generic[T]):
             if known is not None:
                 ids[key] = known
         return ids
+
+    def known_ids(self, keys: Iterable[str]) -> list[int]:
+        """Return the document ids of those keys that are there."""
+        ids = (self.id_of(key) for key in keys)
+        return [doc_id for doc_id in ids if doc_id is not None]
+
+    def encoded(self, values: Mapping[str, T]) -> dict[int, bytes]:
+        """Return values by key as documents to be put."""
+        ids = self.ids_for(values)
+        return {ids[key]: to_bytes(value) for key, value in values.items()}
 
     def raw(self) -> Iterator[bytes]:
         """Yield the documents as JSON bytes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,12 +26,11 @@ from hopper.store.eventfiles import EVENTS, EventFilter, last_seq, read_events
 from hopper.store.follow import Follower
 from hopper.store.journal import DEFAULT_LIMITS, Journal, Limits
 from hopper.store.lock import StateLock
-from hopper.store.values import from_bytes, from_json, to_bytes, to_json, utc_text
+from hopper.store.upkeep import Upkeep, attempt, clear
+from hopper.store.values import from_bytes, from_json, to_json, utc_text
 
 if TYPE_CHECKING:
     from hopper.dispatch.changes import Changes
-
-log = logging.getLogger(__name__)
 
 RETENTION_EVERY = timedelta(hours=1)
 
@@ -43,18 +41,6 @@ class Setting:
 
     key: str
     value: object
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upkeep:
-    """What a round of upkeep did. A problem endangers nothing that was committed."""
-
-    sealed: int = 0
-    """Event segments that became TinyDB files."""
-    retired: int = 0
-    """Jobs that went to the history."""
-    folded: bool = False
-    problems: tuple[str, ...] = ()
 
 
 class StateStore:
@@ -150,6 +136,20 @@ class StateStore:
         """Return the job of that id, live or from the history; None when there is none."""
         return self._jobs.get(job_id) or retention.find(self.folder, job_id)
 
+    def run(self, run_id: str) -> Run | None:
+        """Return the run of that id, live or from the history; None when there is none."""
+        old = (run for run in self.history_runs() if run.id == run_id)
+        return self._runs.get(run_id) or next(old, None)
+
+    def jobs_of(self, run_id: str) -> list[Job]:
+        """Return the jobs of a run in the order in which they came, live or from the history."""
+        live = [job for job in self._jobs.values() if job.run == run_id]
+        return live or list(retention.jobs_of(self.folder, run_id))
+
+    def history_runs(self) -> Iterator[Run]:
+        """Yield the runs of the history, the newest months first."""
+        return (from_bytes(Run, raw) for raw in retention.archived(self.folder, retention.RUNS))
+
     def history(self) -> Iterator[Job]:
         """Yield the jobs of the history, the newest months first."""
         return (from_bytes(Job, raw) for raw in retention.archived(self.folder))
@@ -166,22 +166,25 @@ class StateStore:
         runs = {run.id: run for run in changes.runs}
         settings = {key: Setting(key=key, value=value) for key, value in changes.settings.items()}
         put = {
-            "jobs": _documents(self._jobs, jobs),
-            "workers": _documents(self._workers, workers),
-            "runs": _documents(self._runs, runs),
-            "clusters": _documents(self._clusters, {item.name: item for item in changes.clusters}),
-            "stored": _documents(self._stored, {item.key: item for item in changes.stored}),
-            "settings": _documents(self._settings, settings),
+            "jobs": self._jobs.encoded(jobs),
+            "workers": self._workers.encoded(workers),
+            "runs": self._runs.encoded(runs),
+            "clusters": self._clusters.encoded({item.name: item for item in changes.clusters}),
+            "stored": self._stored.encoded({item.key: item for item in changes.stored}),
+            "settings": self._settings.encoded(settings),
         }
         change = Change.of(
             put=put,
             drop={
-                "jobs": _known(self._jobs, changes.forgotten_jobs),
-                "runs": _known(self._runs, changes.forgotten_runs),
-                "stored": _known(self._stored, changes.forgotten_results),
+                "jobs": self._jobs.known_ids(changes.forgotten_jobs),
+                "runs": self._runs.known_ids(changes.forgotten_runs),
+                "stored": self._stored.known_ids(changes.forgotten_results),
             },
             events=_numbered(changes.events, writer.events.last_seq),
         )
+        for run_id in changes.forgotten_runs:
+            if run_id not in self._runs:
+                retention.remove_run(self.folder, run_id)
         writer.commit(change)
         self._absorb(change.touched())
         self._jobs.keep({key: job for key, job in jobs.items() if key in self._jobs})
@@ -213,20 +216,34 @@ class StateStore:
         found = read_events(self.folder / EVENTS, wanted)
         return (from_json(Event, document) for _, document in islice(found, limit))
 
-    def maintain(self, now: datetime, *, keep: timedelta | None = None) -> Upkeep:
+    def maintain(
+        self,
+        now: datetime,
+        *,
+        keep: timedelta | None = None,
+        history: timedelta | None = None,
+        on_gone: Callable[[Job], None] = lambda _: None,
+    ) -> Upkeep:
         """Do what is due of the upkeep: seal event segments, retire old jobs, fold the journal.
 
-        For idle moments. ``keep`` is how long terminal jobs stay live, None for ever. A
-        failure is logged and reported, and nothing that was committed suffers.
+        For idle moments. ``keep`` is how long terminal jobs stay live, ``history`` how long
+        after its end a month stays in the history, None for ever; ``on_gone`` is told of each
+        job that goes away with one. A failure is logged and reported, and nothing that was
+        committed suffers.
         """
         writer = self._writer()
         problems: list[str] = []
-        sealed = _attempt(problems, "sealing events", writer.events.seal)
-        retired = 0
+        sealed = attempt(problems, "sealing events", writer.events.seal)
+        retired = gone = 0
         if keep is not None and self._retention_due(now):
-            retired = _attempt(problems, "retiring jobs", lambda: self._retire(now, keep))
-        folded = writer.fold_due and _attempt(problems, "folding the journal", writer.fold, 1) == 1
-        return Upkeep(sealed=sealed, retired=retired, folded=folded, problems=tuple(problems))
+            retired = attempt(problems, "retiring jobs", lambda: self._retire(now, keep))
+            if history is not None:
+                old = retention.expired(self.folder, now, history)
+                gone = attempt(problems, "clearing the history", lambda: clear(old, on_gone))
+        folded = writer.fold_due and attempt(problems, "folding the journal", writer.fold, 1) == 1
+        return Upkeep(
+            sealed=sealed, retired=retired, gone=gone, folded=folded, problems=tuple(problems)
+        )
 
     def compact(self) -> None:
         """Fold the journal and seal all closed event segments now. StoreFull or StoreError."""
@@ -278,48 +295,22 @@ class StateStore:
     def _retire(self, now: datetime, keep: timedelta) -> int:
         self._last_retention = now
         old = retention.jobs_to_retire(self._jobs, now, keep)
-        if old:
+        runs = retention.runs_to_retire(self._runs, self._jobs, old, now, keep)
+        if old or runs:
             # First there, then not here: a crash between leaves a job in both, the live one wins.
-            retention.archive(self.folder, old)
-            change = Change.of(drop={"jobs": [self._jobs.ids_for([job.id])[job.id] for job in old]})
+            retention.archive(self.folder, old, runs)
+            change = Change.of(
+                drop={
+                    "jobs": self._jobs.known_ids([job.id for job in old]),
+                    "runs": self._runs.known_ids([run.id for run in runs]),
+                }
+            )
             self._writer().commit(change)
             self._absorb(change.touched())
         return len(old)
-
-
-AnyCollection = (
-    Collection[Job]
-    | Collection[WorkerRecord]
-    | Collection[Run]
-    | Collection[ClusterRecord]
-    | Collection[StoredResult]
-    | Collection[Setting]
-)
-
-
-def _known(collection: AnyCollection, keys: Iterable[str]) -> list[int]:
-    ids = (collection.id_of(key) for key in keys)
-    return [doc_id for doc_id in ids if doc_id is not None]
-
-
-def _documents(
-    collection: AnyCollection,
-    values: Mapping[str, object],
-) -> dict[int, bytes]:
-    ids = collection.ids_for(values)
-    return {ids[key]: to_bytes(value) for key, value in values.items()}
 
 
 def _numbered(events: tuple[Event, ...], last: int) -> list[bytes]:
     return [
         encode({**to_json(event), "seq": seq}) for seq, event in enumerate(events, start=last + 1)
     ]
-
-
-def _attempt(problems: list[str], what: str, act: Callable[[], int | None], done: int = 0) -> int:
-    try:
-        return act() or done
-    except (StoreError, OSError) as trouble:
-        log.warning("%s: %s", what, trouble)
-        problems.append(f"{what}: {trouble}")
-        return 0

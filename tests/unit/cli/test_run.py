@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from rich.console import Console
 
 from hopper import bootstrap
+from hopper.backends.systems import script_path
 from hopper.cli import log_reading, run_watch
 from hopper.cli.run_progress import Progress, bar, changes, progress
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.run_views import GroupView, view_of
-from hopper.model.attempt import Attempt, Outcome
+from hopper.model.attempt import Attempt, Outcome, TakenFrom
 from hopper.model.job import Job, Origin
 from hopper.model.places import task_folder
 from hopper.model.run import GitVersion, Run
@@ -141,7 +143,8 @@ def test_the_cost_where_prices_are_known(desk: Desk, node: Node) -> None:
     (desk.folder / "prices.json").write_text(json.dumps(prices))
     pricing = {"partitions": {"big": "c5.xlarge"}, "file": "prices.json"}
     configure(desk, node.folder, pricing=pricing)
-    has(desk, used("a"), used("b"), failed("c"))
+    source = TakenFrom(job="old-2bbbbb", attempt="z000000001")
+    has(desk, used("a"), used("b"), failed("c"), used("d", taken_from=source))
     cost = desk.json("run", "show", "flow")["cost"]
     assert (cost["usd"], cost["costed"], cost["uncosted"]) == (0.2, 2, 0)
     assert "$0.20 (2/2 tasks, ondemand in us-east-1)" in desk.run("run", "show", "flow").stdout
@@ -245,6 +248,51 @@ def test_delete_with_what_came_home(desk: Desk, node: Node) -> None:
     answer = desk.json("run", "delete", "flow", "--results", "--yes")
     assert answer["results"] == str(folder.parent)
     assert not folder.parent.exists()
+
+
+def test_a_run_of_the_history_is_shown_and_deleted_and_not_changed(desk: Desk, node: Node) -> None:
+    del node
+    has(desk, used("a"))
+    path = script_path(desk.config.paths.db / bootstrap.SCRIPTS, "a000000001")
+    path.parent.mkdir()
+    path.write_text("#")
+    folder = home(desk, desk.jobs()["a-1aaaaa"], "a000000001", {"x": "y"})
+    log = desk.log("a-1aaaaa", "a000000001", b"words")
+    with StateStore.open(desk.config.paths.db) as store:
+        store.maintain(NOW + timedelta(days=40), keep=timedelta(days=30))
+    assert desk.json("run", "list") == []
+    assert [one["counts"] for one in desk.json("run", "list", "--all")] == [{"completed": 1}]
+    for reference in ("flow", "flow-aaaaaa", "flow-a"):
+        shown = desk.json("run", "show", reference)
+        assert [item["job"] for item in shown["items"]] == ["a-1aaaaa"]
+    assert desk.run("run", "watch", "flow").stdout.endswith("flow-aaaaaa: completed\n")
+    for act in ("cancel", "rerun"):
+        assert "has left for the history" in desk.refused("run", act, "flow")
+    assert path.exists()
+    answer = desk.json("run", "delete", "flow", "--results", "--yes")
+    assert answer["jobs"] == ["a-1aaaaa"]
+    assert [one.exists() for one in (path, folder, log)] == [False, False, False]
+    assert "no run" in desk.refused("run", "show", "flow")
+    assert desk.json("jobs", "--all") == []
+
+
+def test_who_took_a_result_says_so(desk: Desk, node: Node) -> None:
+    del node
+    source = TakenFrom(job="old-2bbbbb", run="flow-oooooo", attempt="z000000001")
+    copy = used("b", taken_from=source, usage=Usage(), native_id="", started_at=None)
+    has(desk, used("a"), replace(copy, reason="its result is that of old-2bbbbb of flow-oooooo"))
+    shown = desk.json("run", "show", "flow")
+    assert shown["taken"] == 1
+    assert [item["taken_from"] for item in shown["items"]] == [
+        None,
+        {"job": "old-2bbbbb", "attempt": "z000000001", "run": "flow-oooooo"},
+    ]
+    text = desk.run("run", "show", "flow").stdout
+    assert "2 completed (1 by results of equal tasks)" in text
+    assert "its result is that of old-2bbbbb" in text
+    text = desk.run("show", "b-1aaaaa").stdout
+    assert "which ran nowhere" in text
+    assert "old-2bbbbb of flow-oooooo, attempt z000000001" in text
 
 
 def test_nothing_failed_nothing_to_rerun(desk: Desk, node: Node) -> None:

@@ -15,7 +15,9 @@ from tinydb import TinyDB
 from hopper.dispatch.changes import Changes
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job
+from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.stored import StoredResult
 from hopper.store.check import check, export
 from hopper.store.errors import LockHeld, StoreDamaged, StoreError
 from hopper.store.journal import Limits
@@ -183,6 +185,111 @@ def test_a_job_that_was_archived_before_a_crash_is_archived_once(folder: Path) -
         retention.archive(folder, [old])
         assert store.maintain(NOW, keep=MONTH).retired == 1
         assert [job.id for job in store.history()] == ["old-000000"]
+
+
+def run(run_id: str, when: datetime) -> Run:
+    return Run(id=run_id, workflow="w", backend="b", created_at=when)
+
+
+def test_runs_leave_with_the_last_of_their_jobs_and_lie_with_them(folder: Path) -> None:
+    march, april = T0, T0 + timedelta(days=31)
+    jobs = (
+        replace(ended("a-000000", march), run="r1"),
+        replace(ended("b-000000", april), run="r1"),
+        replace(ended("c-000000", march), run="r2"),
+        replace(ended("d-000000", NOW), run="r2"),
+        ended("alone-000000", march),
+    )
+    runs = (run("r1", march), run("r2", march), run("bare", march), run("fresh", NOW))
+    with StateStore.open(folder) as store:
+        store.commit(Changes(jobs=jobs, runs=runs))
+        store.maintain(NOW, keep=MONTH)
+        assert set(store.runs) == {"r2", "fresh"}
+        assert set(store.jobs) == {"c-000000", "d-000000"}
+    with StateStore.open(folder, readonly=True) as reader:
+        assert {known.id for known in reader.history_runs()} == {"r1", "bare"}
+        assert (reader.run("r1"), reader.run("r2"), reader.run("x")) == (runs[0], runs[1], None)
+        assert reader.jobs_of("r1") == [jobs[0], jobs[1]]
+        assert reader.jobs_of("r2") == [jobs[2], jobs[3]]
+    names = sorted(path.name for path in (folder / "history").iterdir())
+    assert names == ["2026-03.json", "2026-04.json", "runs-2026-03.json", "runs-2026-04.json"]
+    with TinyDB(folder / "history" / "2026-04.json") as plain:
+        assert len(plain.table("jobs")) == 2
+    assert check(folder) == []
+    (folder / "history/runs-2026-04.json").write_text("{}")
+    assert [finding.file.name for finding in check(folder)] == ["runs-2026-04.json"]
+
+
+def test_months_that_are_long_over_go_away(folder: Path) -> None:
+    jobs = (
+        replace(ended("a-000000", T0), run="r1"),
+        ended("b-000000", NOW - 2 * MONTH),
+    )
+    gone: list[str] = []
+
+    def upkeep(now: datetime, days: int) -> int:
+        history = timedelta(days=days)
+        done = store.maintain(
+            now, keep=MONTH, history=history, on_gone=lambda job: gone.append(job.id)
+        )
+        assert not done.problems
+        return done.gone
+
+    with StateStore.open(folder) as store:
+        store.commit(Changes(jobs=jobs, runs=(run("r1", T0),)))
+        # At the first of June March is over for 61 days.
+        assert upkeep(NOW, 61) == 0
+        assert store.run("r1") is not None
+        assert upkeep(NOW + timedelta(days=1), 61) == 1
+        assert gone == ["a-000000"]
+        assert (store.run("r1"), store.job("a-000000")) == (None, None)
+        assert store.job("b-000000") is not None
+        (folder / "history/0000-99.json").write_text("{}")
+        assert upkeep(NOW + timedelta(days=2), 1) == 1
+        assert (folder / "history/0000-99.json").exists(), "it is not ours"
+
+
+def test_what_cannot_be_cleared_stays_and_is_told(folder: Path) -> None:
+    def fail(job: Job) -> None:
+        raise OSError(f"{job.id} is stuck")
+
+    with StateStore.open(folder) as store:
+        store.commit(Changes(jobs=(ended("a-000000", T0),)))
+        done = store.maintain(NOW, keep=MONTH, history=MONTH, on_gone=fail)
+        assert done.problems == ("clearing the history: a-000000 is stuck",)
+        assert store.job("a-000000") is not None
+
+
+def test_a_run_is_taken_out_of_the_history(folder: Path) -> None:
+    jobs = tuple(
+        replace(ended(f"{name}-000000", T0), run=run_id)
+        for name, run_id in (("a", "r1"), ("b", "r1"), ("c", "r2"))
+    )
+    with StateStore.open(folder) as store:
+        store.commit(Changes(jobs=jobs, runs=(run("r1", T0), run("r2", T0))))
+        store.maintain(NOW, keep=MONTH)
+        store.commit(Changes(forgotten_runs=("r1",)))
+        assert [job.id for job in store.history()] == ["c-000000"]
+        assert [known.id for known in store.history_runs()] == ["r2"]
+        store.commit(Changes(forgotten_runs=("r1",)))
+    assert check(folder) == []
+
+
+def test_results_for_equal_tasks_come_back(folder: Path) -> None:
+    results = [
+        StoredResult(
+            key=key, folder="r/t", owner="a", job="j-000000", run="r", attempt="a",
+            worker="here", manifest="ab", size=1, kept_at=T0,
+        )
+        for key in ("k1", "k2")
+    ]  # fmt: skip
+    with StateStore.open(folder) as store:
+        store.commit(Changes(stored=tuple(results)))
+        store.commit(Changes(forgotten_results=("k1", "k9")))
+        store.maintain(NOW, keep=MONTH, history=MONTH)
+        store.compact()
+    with StateStore.open(folder, readonly=True) as reader:
+        assert dict(reader.stored) == {"k2": results[1]}
 
 
 def test_a_damaged_history_is_reported_and_stops_nothing_else(folder: Path) -> None:
