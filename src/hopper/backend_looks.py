@@ -171,7 +171,8 @@ def elsewhere(
 
     HopperError where it cannot be asked or does not answer.
     """
-    reading, report = _survey(config, backend, asking)
+    # Of job arrays some systems tell as one job, unless they are asked for the members.
+    reading, report = _survey(config, backend, asking, ours=_followed(config, backend.name))
     if reading.trouble:
         raise HopperError(f"{backend.name}: {reading.trouble}")
     me = dict(report.answers).get("me")
@@ -195,20 +196,31 @@ def _ours(config: HopperConfig, backend: str) -> dict[str, str]:
         }
 
 
+def _followed(config: HopperConfig, backend: str) -> tuple[Followed, ...]:
+    with bootstrap.read_state(config) as store:
+        open_ones = [job.open_attempt for job in store.jobs.values() if job.backend == backend]
+    return tuple(
+        Followed(attempt=item.id, native_id=item.native_id, submitted_at=item.intended_at)
+        for item in open_ones
+        if item is not None and item.native_id
+    )
+
+
 def _survey(
     config: HopperConfig,
     backend: Backend,
     asking: Asking,
     *,
+    ours: Sequence[Followed] = (),
     more: Sequence[Query] = (),
     within: timedelta = timedelta(seconds=60),
 ) -> tuple[BatchReading, BatchReport]:
     """Ask about all jobs and machines of a cluster."""
     systems, now = bootstrap.systems(config), datetime.now(UTC)
-    queries = systems.queries(backend.name, (), now=now, others=True)
+    queries = systems.queries(backend.name, ours, now=now, others=True)
     me = _query("me", "id -un")
     report = answered(asking.visit(backend, [*queries, me, *more], within=within), backend)
-    return systems.read(backend.name, dict(report.answers), ()), report
+    return systems.read(backend.name, dict(report.answers), ours), report
 
 
 # --- machines

@@ -284,4 +284,5 @@ def _elsewhere(
         queues = {job.partition for job in jobs.values() if job.partition}
         info = reading.read_machines(nodes, queues) if nodes and not code else None
         trouble = trouble or ("" if info else complaint(said, "pbsnodes"))
-    return {native: job for native, job in jobs.items() if native not in own}, info, trouble
+    ours = {*own, *map(reading.array_of, own)}
+    return {native: job for native, job in jobs.items() if native not in ours}, info, trouble

@@ -154,6 +154,16 @@ def test_nothing_is_concluded_of_such_a_subjob_without_a_history() -> None:
     assert (reading.jobs, reading.queue_seen, reading.accounting) == ((), True, False)
 
 
+def test_an_array_whose_members_are_ours_is_nobody_elses() -> None:
+    answers = {
+        "jobs": answer("43-qstat-f-t-json-array"),
+        "others": answer("42-qstat-f-json-array"),
+    }
+    members = ["11[1].pbs1", "11[2].pbs1"]
+    assert list(by_id(PBS.read(answers, followed(*members)))) == members
+    assert list(by_id(PBS.read(answers, followed("12[1].pbs1")))) == ["11[].pbs1"]
+
+
 def test_subjobs_that_have_left() -> None:
     known = read("91-qstat-x-t-array-json", "11[1].pbs1", "11[9].pbs1")
     assert (set(by_id(known)), known.queue_seen) == ({"11[1].pbs1"}, True)
