@@ -51,7 +51,8 @@ class Backend(Protocol):
 
         ``name`` is the job's name for people; what the system cannot take of it is replaced.
         The attempt's id is in the job's name or comment. ``log`` is the path without suffix of
-        the system's own output, ``LOG.out`` and ``LOG.err``. Never requeued by the system.
+        the system's own output, ``LOG.out`` and ``LOG.err``. Never requeued by the system
+        where it lets one say so.
         """
 
     def array_directives(

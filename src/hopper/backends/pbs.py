@@ -77,19 +77,23 @@ class Pbs:
         torque = self._settings.dialect == reading.TORQUE
         place = log_path(log) if torque else f"{log_path(log)}.^array_index^"
         option = "-t" if torque else "-J"
-        return [*self._lines(name, group, resources, place), f"#PBS {option} 1-{count}"]
+        # PBS refuses arrays that may not be run again; the script sees that it runs once.
+        rerun = "n" if torque else "y"
+        return [*self._lines(name, group, resources, place, rerun), f"#PBS {option} 1-{count}"]
 
     def member_id(self, native_id: str, index: int) -> str:
         """Return the id of a member as qstat shows it: ``123[4].server``."""
         return reading.member_of(native_id, index)
 
-    def _lines(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
+    def _lines(
+        self, name: str, attempt: str, resources: BatchResources, log: str, rerun: str = "n"
+    ) -> list[str]:
         options = [
             f"-N {short_name(name, attempt, _NAME_LIMIT)}",
             "-S /bin/bash",
             f"-o {log}.pbs.out",
             f"-e {log}.pbs.err",
-            "-r n",
+            f"-r {rerun}",
             *self._requests(resources),
         ]
         queue = self._settings.queue or partition_of(self._settings, resources)

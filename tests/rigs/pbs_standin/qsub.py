@@ -46,6 +46,8 @@ def qsub(store: Store, arguments: list[str]) -> int:
     given = _directives(script, letters) | options
     indices = _indices(given.get("-t" if torque else "-J"))
     refuse_if_down(store, "qsub: cannot connect to server {host} (errno=15010)", 162)
+    if indices and not torque and given.get("-r") == "n":
+        raise Refused("qsub: cannot submit non-rerunable Array Job", 255)
     if len(indices) > LARGEST_ARRAY:
         raise Refused("qsub: Array job exceeds server or queue size limit", 3)
     setup = store.setup
