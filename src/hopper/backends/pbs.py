@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hopper.backends import pbs_arrays as arrays
 from hopper.backends import pbs_reading as reading
 from hopper.backends.base import BackendSettings, Followed
 from hopper.backends.units import clock, mebibytes
@@ -57,6 +58,9 @@ class Pbs:
 
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
+        if settings.dialect == reading.TORQUE:
+            # As many members as it makes at a time; those of larger arrays come to be bit by bit.
+            self.array_limit = 250
 
     def directives(self, name: str, attempt: str, resources: BatchResources, log: str) -> list[str]:
         """Return the ``#PBS`` lines. HopperError for words that cannot be given to PBS.
@@ -83,7 +87,7 @@ class Pbs:
 
     def member_id(self, native_id: str, index: int) -> str:
         """Return the id of a member as qstat shows it: ``123[4].server``."""
-        return reading.member_of(native_id, index)
+        return arrays.member_of(native_id, index)
 
     def _lines(
         self, name: str, attempt: str, resources: BatchResources, log: str, rerun: str = "n"
@@ -183,7 +187,7 @@ class Pbs:
 
     def cancel_command(self, native_ids: Sequence[str]) -> str:
         """Return the ``qdel`` of these jobs."""
-        return call("qdel", [native for native in native_ids if reading.NATIVE_ID.match(native)])
+        return call("qdel", [native for native in native_ids if arrays.NATIVE_ID.match(native)])
 
     def log_variables(self) -> Mapping[str, str]:
         """Return where a running script finds its id, node and index."""
@@ -195,7 +199,7 @@ class Pbs:
 
 
 def _portions(jobs: Iterable[Followed]) -> list[Portion]:
-    return asked_portions(jobs, reading.NATIVE_ID, reading.array_of)
+    return asked_portions(jobs, arrays.NATIVE_ID, arrays.array_of)
 
 
 def _about(ids: Sequence[str]) -> str:
@@ -256,13 +260,11 @@ def _part(said: Said | None, ids: Sequence[str]) -> _Part:
     things, code, history = _things(said, "Jobs")
     if things is None:
         return _Part(trouble=complaint(said, "qstat"), history=history)
-    jobs = reading.read_jobs(things, ids, history=history)
-    gone = {reading.number_of(native) for native in _UNKNOWN.findall(said.stderr)}
+    jobs = reading.read_jobs(things, ids, keeps=history and arrays.keeps_records(said.stdout))
+    gone = {arrays.number_of(native) for native in _UNKNOWN.findall(said.stderr)}
     # Where some of an array is told of, what is not has left.
-    gone |= {reading.number_of(reading.array_of(native)) for native in things if "[" in native}
-    missing = [
-        i for i in ids if i not in jobs and reading.number_of(reading.array_of(i)) not in gone
-    ]
+    gone |= {arrays.number_of(arrays.array_of(native)) for native in things if "[" in native}
+    missing = [i for i in ids if i not in jobs and arrays.number_of(arrays.array_of(i)) not in gone]
     trouble = ""
     if missing:
         what = f"qstat said nothing of {missing[0]}" if code == 0 else complaint(said, "qstat")
@@ -288,5 +290,5 @@ def _elsewhere(
         queues = {job.partition for job in jobs.values() if job.partition}
         info = reading.read_machines(nodes, queues) if nodes and not code else None
         trouble = trouble or ("" if info else complaint(said, "pbsnodes"))
-    ours = {*own, *map(reading.array_of, own)}
+    ours = {*own, *map(arrays.array_of, own)}
     return {native: job for native, job in jobs.items() if native not in ours}, info, trouble

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from hopper.backends import pbs_arrays as arrays
 from hopper.backends.units import parse_clock, parse_count, parse_size
 from hopper.backends.words import one_line
 from hopper.model.batch import Cause, ClusterInfo, NativePhase, NativeSighting
@@ -18,8 +19,6 @@ Fields = dict[str, str]
 TORQUE = "torque"
 """The dialect of Torque; that of PBS is empty."""
 
-NATIVE_ID = re.compile(r"(\d{1,12}(?:\[\d*\])?)(?:\.[A-Za-z0-9._-]{1,200})?\Z", re.ASCII)
-_INDEX = re.compile(r"\[\d+\]", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATE = re.compile(r"\w{3} (\w{3}) +(\d+) (\d+):(\d+):(\d+) (\d{4})\Z", re.ASCII)
 _CODE = re.compile(r"-?\d{1,6}\Z", re.ASCII)
@@ -100,42 +99,26 @@ def from_text(text: str) -> dict[str, Fields]:
     return found
 
 
-def number_of(native: str) -> str:
-    """Return a native id without its server: ``11[2]``."""
-    match = NATIVE_ID.match(native)
-    return match[1] if match else ""
-
-
-def member_of(native: str, index: int) -> str:
-    """Return the native id of an array's member: ``11[2].server``."""
-    number = number_of(native)
-    return f"{number.partition('[')[0]}[{index}]{native.removeprefix(number)}"
-
-
-def array_of(native: str) -> str:
-    """Return the native id of a member's array, ``11[].server``; that of another job as it is."""
-    return _INDEX.sub("[]", native)
-
-
 def read_jobs(
-    things: Mapping[str, Fields], asked: Iterable[str] = (), *, history: bool = True
+    things: Mapping[str, Fields], asked: Iterable[str] = (), *, keeps: bool = False
 ) -> dict[str, NativeSighting]:
     """Return the jobs, by the ids that they were asked for with.
 
-    ``history``: False where PBS keeps none. Then a member of an array that is over is left out
-    where PBS tells of it what it tells of the array.
+    ``keeps``: there are records of members of arrays that ran and are over. Where there are none,
+    members of which nothing is known are left out.
     """
-    known = {number_of(native): native for native in asked}
+    known = {arrays.number_of(native): native for native in asked}
     found = {}
     for native, fields in things.items():
-        number = number_of(native)
-        if _never_ran(number, fields):
-            if history:
-                native_id = known.get(number, native)
-                found[native_id] = _taken_away(native_id, fields)
-        elif number and fields.get("job_state"):
-            native_id = known.get(number, native)
-            found[native_id] = _job(native_id, fields)
+        number = arrays.number_of(native)
+        if not number or not fields.get("job_state"):
+            continue
+        native_id = known.get(number, native)
+        job: NativeSighting | None = _job(native_id, fields)
+        if job is not None and arrays.is_borrowed(number, fields):
+            job = arrays.of_its_array(job, fields, keeps=keeps)
+        if job is not None:
+            found[native_id] = job
     return found
 
 
@@ -165,29 +148,6 @@ def _job(native: str, fields: Fields) -> NativeSighting:
         elapsed_seconds=parse_clock(fields.get("resources_used.walltime", "")),
         peak_memory=parse_size(fields.get("resources_used.mem", "")) or None,
         node=_hosts(fields.get("exec_host", "")),
-    )
-
-
-def _never_ran(number: str, fields: Fields) -> bool:
-    """Return whether a member of an array is over and has nothing of its own.
-
-    OpenPBS then tells the array's ``Exit_status``, which is 0 where all the others completed.
-    """
-    over = fields.get("job_state") in {"F", "X"}
-    return over and bool(_INDEX.search(number)) and "array_index" not in fields
-
-
-def _taken_away(native: str, fields: Fields) -> NativeSighting:
-    return NativeSighting(
-        native_id=native,
-        phase=NativePhase.ENDED,
-        name=one_line(fields.get("Job_Name", "")),
-        user=one_line(fields.get("Job_Owner", "").partition("@")[0]),
-        partition=one_line(fields.get("queue", "")),
-        word=one_line(fields["job_state"]),
-        reason="it was taken out of its array before it ran",
-        cause=Cause.CANCELLED,
-        ended_at=_date(fields, "mtime"),
     )
 
 

@@ -147,11 +147,22 @@ def test_a_subjob_that_never_ran_has_not_completed_with_the_others() -> None:
     assert (job.phase, job.cause, job.succeeded) == (NativePhase.ENDED, Cause.CANCELLED, False)
 
 
-def test_nothing_is_concluded_of_such_a_subjob_without_a_history() -> None:
-    text = "Job Id: 11[2].pbs1\n    Job_Name = arr\n    job_state = X\n\n=hopper-plain 0\n"
-    said = Said(code=0, stdout=text, stderr="")
+@pytest.mark.parametrize(
+    ("more", "cause"),
+    [
+        ("    stime = Sat Nov 21 05:43:04 2026\n    comment = Subjob finished\n", None),
+        ("    stime = Sat Nov 21 05:43:04 2026\n    comment = Subjob failed\n", Cause.FAILED),
+        ("    comment = Subjob finished\n", Cause.CANCELLED),
+    ],
+)
+def test_subjobs_where_no_records_of_them_are_kept(more: str, cause: Cause | None) -> None:
+    """It may have completed: nothing is concluded, save of one that failed or cannot have run."""
+    text = f"Job Id: 11[2].pbs1\n    Job_Name = arr\n    job_state = X\n{more}    Exit_status = 0\n"
+    said = Said(code=0, stdout=f"{text}\n=hopper-plain 0\n", stderr="")
     reading = PBS.read({"jobs": said}, followed("11[2].pbs1"))
-    assert (reading.jobs, reading.queue_seen, reading.accounting) == ((), True, False)
+    assert [job.cause for job in reading.jobs] == ([cause] if cause else [])
+    assert not any(job.succeeded for job in reading.jobs)
+    assert (reading.queue_seen, reading.accounting) == (True, False)
 
 
 def test_an_array_whose_members_are_ours_is_nobody_elses() -> None:
@@ -191,6 +202,7 @@ def test_directives_of_arrays() -> None:
     torque = Pbs(BackendSettings(name="t", kind="pbs", dialect="torque"))
     lines = torque.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 3)
     assert lines[-1] == "#PBS -t 1-3"
+    assert (torque.array_limit, PBS.array_limit) == (250, 1000)
     assert "#PBS -o x/log.pbs.out" in lines
 
 
