@@ -201,9 +201,16 @@ def systems(config: HopperConfig) -> Systems:
     """Return the batch systems of the config. ConfigError for a kind that nobody knows."""
     from hopper.ansible.content import collection_folder
     from hopper.backends.systems import Systems
+    from hopper.backends.zip_jobs import ZipLaunch
 
     templates = collection_folder() / "roles" / "batch_submit" / "templates"
-    return Systems(config.backends, templates, config.paths.db / SCRIPTS)
+    dispatch = config.dispatch
+    launch = ZipLaunch(
+        command=dispatch.launch.shell_line,
+        unpack_dirname=dispatch.remote_unpack_dirname,
+        time_limit=dispatch.time_limit,
+    )
+    return Systems(config.backends, templates, config.paths.db / SCRIPTS, launch)
 
 
 # --- the dispatcher

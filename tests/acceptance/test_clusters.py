@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.acceptance import zips_anywhere
 from tests.acceptance.cluster_lab import ClusterLab, backend, task
 from tests.conftest import Eventually
 from tests.rigs import gridengine, slurm
@@ -202,3 +203,11 @@ def test_a_killed_dispatcher_submits_each_task_once(
     assert set(lab.states().values()) == {"completed"}
     made = [name for name in engine.attempts() if name not in before]
     assert len(made) == len(set(made)) == count
+
+
+def test_zips_go_to_a_cluster_as_to_workers(engine: Engine, lab: ClusterLab) -> None:
+    before = len(engine.attempts())
+    jobs = zips_anywhere.hand_in(lab.folder, lab.hopper, "cl")
+    lab.dispatch()
+    zips_anywhere.check(lab.folder, lab.hopper, jobs, "cl")
+    assert len(engine.attempts()) - before == 4

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.acceptance import zips_anywhere
 from tests.conftest import Eventually
 
 pytestmark = pytest.mark.ansible
@@ -403,3 +404,12 @@ def test_the_backend_is_looked_at_and_paused(person: Person) -> None:
     assert [one["id"] for one in status["runs"]] == [run.strip()]
     assert status["backends"][0]["state"] == "ready"
     assert status["workers"] == []
+
+
+def test_zips_go_to_this_machine_as_to_workers(person: Person) -> None:
+    jobs = zips_anywhere.hand_in(person.folder, person.hopper, "here")
+    person.dispatch()
+    zips_anywhere.check(person.folder, person.hopper, jobs, "here")
+    work = person.there / "work dir"
+    kept = [path.name for path in work.iterdir() if not path.name.startswith(".")]
+    assert len(kept) == 1, "all but what has failed is cleaned away"

@@ -10,6 +10,7 @@ from pathlib import Path
 from hopper.backends.base import Backend, BackendSettings
 from hopper.backends.registry import backend as make
 from hopper.backends.script import render, render_for_worker
+from hopper.backends.zip_jobs import ZipLaunch, as_task
 from hopper.config.backends import Backend as BackendConfig
 from hopper.dispatch.growing import resources_for
 from hopper.errors import HopperError
@@ -22,16 +23,25 @@ from hopper.model.task import INPUTS, Task
 from hopper.remote.batch_script import PROGRAMS
 from hopper.remote.quoting import quote
 
+ZIPS = ZipLaunch()
+
 
 class Systems:
     """What each batch system is asked, and what its answers mean."""
 
-    def __init__(self, configs: Sequence[BackendConfig], templates: Path, scripts: Path) -> None:
+    def __init__(
+        self,
+        configs: Sequence[BackendConfig],
+        templates: Path,
+        scripts: Path,
+        zips: ZipLaunch = ZIPS,
+    ) -> None:
         """``templates``: the script templates; ``scripts``: where the scripts made are kept."""
         self._workers = {config.name: config for config in configs if config.workers}
         self._configs = {config.name: config for config in configs if not config.workers}
         self._backends = {name: make(settings_of(item)) for name, item in self._configs.items()}
         self._templates = templates
+        self._zips = zips
         self._scripts = scripts
         self._targets = {
             name: _target(config, self._backends[name]) for name, config in self._configs.items()
@@ -46,9 +56,10 @@ class Systems:
         if not job.backend:
             return self._for_worker(job, attempt, run)
         backend, config = self._backend(attempt.worker), self._configs[attempt.worker]
-        task = job.task
+        task, asked = job.task, resources_for(job, attempt)
         if task is None:
-            raise HopperError(f"{job.id} has no task for the backend {attempt.worker}")
+            task = as_task(job, config, self._zips)
+            asked = task.resources
         side = f"{config.work_dir.rstrip('/')}/{attempt.id}"
         label = f"{run.workflow}.{task.id}" if run is not None else job.name
         return render(
@@ -56,9 +67,7 @@ class Systems:
             backend.template,
             hopper_side=side,
             attempt=attempt.id,
-            directives=backend.directives(
-                label, attempt.id, resources_for(job, attempt), f"{side}/log"
-            ),
+            directives=backend.directives(label, attempt.id, asked, f"{side}/log"),
             log_variables=backend.log_variables(),
             command=_staged(task) + task.command,
             working_dir=task.working_dir,
@@ -101,6 +110,8 @@ class Systems:
         text = self.script(job, attempt, run)
         self._keep(attempt.id, text)
         limit = resources_for(job, attempt).time_limit
+        if job.task is None:
+            limit = limit or self._zips.time_limit
         return Submission(
             attempt=attempt.id,
             script=text,

@@ -14,6 +14,7 @@ import click
 
 from hopper.cli.choosing import complete_job
 from hopper.cli.common import config_of, console, examples, json_option, print_json, printable
+from hopper.cli.workflow_choosing import complete_backend
 from hopper.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 LARGE = 50_000_000
 """Bytes from which on reading or copying a zip is shown."""
+backend_option = click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=complete_backend,
+    help="Where they run: a backend of the config; else the workers.",
+)
 _COMMAND = "hopper.submit.command"
 
 
@@ -49,6 +56,7 @@ class _AfterDashes(click.Command):
         "hopper submit job.zip",
         "hopper submit --tag gpu --time-limit 2h jobs/*.zip",
         "hopper submit --include data --result 'out/*' -- python train.py --lr 0.1",
+        "hopper submit --backend hpc-cluster --cpus 8 --memory 16G train.zip",
         "hopper submit --after prepare --wait train.zip",
     ),
 )
@@ -57,6 +65,9 @@ class _AfterDashes(click.Command):
 @click.option("--priority", type=int, help="Higher goes first.")
 @click.option("--tag", "tags", multiple=True, help="A tag that its worker must have.")
 @click.option("--gpus", type=int, help="GPUs that it needs.")
+@click.option("--cpus", type=int, help="On a cluster: CPUs that it needs.")
+@click.option("--memory", metavar="AMOUNT", help="On a cluster: memory for all of it, such as 4G.")
+@click.option("--partition", metavar="NAME", help="On a cluster: its partition or queue.")
 @click.option("--time-limit", metavar="DURATION", help="How long an attempt may run.")
 @click.option("--retries", type=int, help="How often it is tried again when it fails.")
 @click.option("--env", multiple=True, metavar="K=V", help="An environment variable for it.")
@@ -74,6 +85,7 @@ class _AfterDashes(click.Command):
     type=click.Path(path_type=Path, exists=True),
     help="With a command: a file or folder to send along.",
 )
+@backend_option
 @click.option("--hold", is_flag=True, help="It waits for 'hopper release'.")
 @click.option("--wait", is_flag=True, help="Wait until the jobs have ended.")
 @json_option
@@ -84,6 +96,7 @@ def command(
     *,
     sources: tuple[Path, ...],
     include: tuple[Path, ...],
+    backend: str | None,
     hold: bool,
     wait: bool,
     as_json: bool,
@@ -92,7 +105,8 @@ def command(
     """Queue zips, folders or a command as jobs, and print their ids.
 
     Each zip or folder becomes a job; so does what follows --, packed with the files that it
-    names or that --include does. The options go over what a zip's hopper-job.yaml says.
+    names or that --include does. The options go over what a zip's hopper-job.yaml says. They go
+    to the workers, or with --backend to a cluster or this machine.
     """
     from hopper.cli.submitting import Submission, submit, wishes
 
@@ -105,6 +119,7 @@ def command(
         include=include,
         wishes=wishes({**said, "env": _environment(said["env"])}),
         hold=hold,
+        backend=backend,
     )
     queued = submit(config, submission, show_stage)
     _tell(queued, as_json=as_json and not wait, ids=not as_json)

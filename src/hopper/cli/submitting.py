@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from hopper import bootstrap
+from hopper.asking import find_backend
 from hopper.cli.choosing import job_before
 from hopper.config.job_file import JobFile
 from hopper.config.model import HopperConfig
@@ -23,6 +24,7 @@ from hopper.home.at_home import FilesAtHome, arrival
 from hopper.home.files import trouble
 from hopper.home.pack import pack_command, pack_folder
 from hopper.model.ids import new_job_id
+from hopper.model.job import JobSpec
 from hopper.store.errors import NoAnswer
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Submission:
     wishes: JobFile = field(default_factory=JobFile)
     """Put over what the zips say."""
     hold: bool = False
+    backend: str | None = None
+    """Its name; None for the workers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,7 @@ def submit(config: HopperConfig, submission: Submission, stage: Stage) -> list[Q
     Raises RejectedZip as UsageError, UnknownJob for an ``after`` that is no job, and what
     packing, copying and the store raise.
     """
+    submission = replace(submission, backend=_batch_system(config, submission))
     home = FilesAtHome(config)
     with trouble(f"cannot pack in {config.paths.db}"):
         config.paths.db.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,6 +102,29 @@ def submit(config: HopperConfig, submission: Submission, stage: Stage) -> list[Q
     with scratch as folder, bootstrap.read_state(config) as store:
         ready = _prepare(config, submission, home, store, Path(folder), stage)
         return [_queue(config, home, store, item, stage, submission.hold) for item in ready]
+
+
+def _batch_system(config: HopperConfig, submission: Submission) -> str:
+    """Return the batch system that is meant; empty for the workers. UsageError."""
+    name, said = submission.backend, submission.wishes
+    backend = find_backend(config, name, workers=True) if name is not None else None
+    if backend is not None and not backend.workers:
+        return backend.name
+    if said.cpus is not None or said.memory is not None or said.partition is not None:
+        raise UsageError(
+            "--cpus, --memory and --partition are for clusters; workers know nothing of them",
+            way_out="name a cluster with --backend",
+        )
+    return ""
+
+
+def _check_tags(what: str, spec: JobSpec, backend: str) -> None:
+    tags = spec.requirements.tags
+    if backend and tags:
+        raise UsageError(
+            f"{what} asks for a worker with {', '.join(sorted(tags))}; {backend} has no workers",
+            way_out="leave out the tags, or --backend",
+        )
 
 
 def _prepare(
@@ -108,6 +136,7 @@ def _prepare(
     stage: Stage,
 ) -> list[_Ready]:
     ready: list[_Ready] = []
+    backend = submission.backend or ""
     for path, name, packed in _zips(config, submission, folder, stage):
         try:
             with stage("checking", path, None):
@@ -115,13 +144,18 @@ def _prepare(
             spec = submission.wishes.over(home.spec_of(facts, name))
         except RejectedZip as error:
             raise UsageError(f"{path.name}: {error}") from error
+        _check_tags(path.name, spec, backend)
         earlier = {item.arrival.spec.name: item.arrival.job_id for item in ready}
         before = [earlier.get(other) or job_before(store, other) for other in spec.after]
         spec = replace(spec, after=tuple(dict.fromkeys(before)))
         job_id = new_job_id(spec.name, secrets.choice)
         source = name if packed is not None else path.name
         ready.append(
-            _Ready(path=path, arrival=arrival(job_id, spec, source, facts), packed=packed or ())
+            _Ready(
+                path=path,
+                arrival=arrival(job_id, spec, source, facts, backend),
+                packed=packed or (),
+            )
         )
     return ready
 

@@ -40,7 +40,10 @@ def workflow_argument(command: F) -> F:
     return click.argument("reference", metavar="WORKFLOW", shell_complete=_names)(command)
 
 
-def _backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_backend(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the backends of the config; nothing where it cannot be read."""
     del param
     try:
         config = load(ctx.find_root().params.get("config_file"))
@@ -55,14 +58,14 @@ def backend_option(command: F) -> F:
     return click.option(
         "--backend",
         metavar="NAME",
-        shell_complete=_backends,
+        shell_complete=complete_backend,
         help="For a file at home: where its tasks run; may be left out when there is but one.",
     )(command)
 
 
 def backend_argument(command: F) -> F:
     """Add the argument BACKEND."""
-    return click.argument("name", metavar="BACKEND", shell_complete=_backends)(command)
+    return click.argument("name", metavar="BACKEND", shell_complete=complete_backend)(command)
 
 
 def most_option(command: F) -> F:

@@ -9,9 +9,10 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BeforeValidator, ValidationError, field_validator
 
+from hopper.config.memory import Memory
 from hopper.config.settings import Settings, key, problems
 from hopper.config.units import LimitDuration
-from hopper.config.values import Tags, as_list
+from hopper.config.values import Tags, Word, as_list
 from hopper.config.yaml_text import parse_mapping
 from hopper.errors import ConfigError
 from hopper.model.job import JobSpec
@@ -20,7 +21,7 @@ FILE_NAME = "hopper-job.yaml"
 LARGEST = 64 * 1024
 """Bytes."""
 
-_AS_WRITTEN = {"name", "tags", "results", "after"}
+_AS_WRITTEN = {"name", "tags", "results", "after", "partition"}
 """Keys whose values are text even where they look like numbers."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -56,6 +57,17 @@ class JobFile(Settings):
     gpus: int | None = key(None, "GPUs that it needs; else 0.", unit="GPUs", ge=0, le=10_000)
     time_limit: LimitDuration | None = key(
         None, "How long an attempt may run; else dispatch.time_limit.", unit="duration"
+    )
+    cpus: int | None = key(
+        None, "On a cluster: CPUs that it needs; else 1.", unit="CPUs", ge=1, le=100_000
+    )
+    memory: Memory | None = key(
+        None,
+        "On a cluster: memory for all of it, such as 4G; else what the cluster gives.",
+        unit="amount, or megabytes",
+    )
+    partition: Word | None = key(
+        None, "On a cluster: its partition or queue; else the backend's default.", unit="name"
     )
     retries: int | None = key(
         None,
@@ -104,6 +116,9 @@ class JobFile(Settings):
                 tags=needs.tags | self.tags,
                 gpus=needs.gpus if self.gpus is None else self.gpus,
                 time_limit=needs.time_limit if self.time_limit is None else self.time_limit,
+                cpus=needs.cpus if self.cpus is None else self.cpus,
+                memory=needs.memory if self.memory is None else self.memory,
+                partition=needs.partition if self.partition is None else self.partition,
             ),
         )
 

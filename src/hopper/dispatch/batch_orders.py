@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from hopper.dispatch.batch_systems import BatchSystems
 from hopper.dispatch.book import Book
 from hopper.dispatch.decisions import BatchVisit
+from hopper.dispatch.orders import DEFAULT_RESULTS
 from hopper.dispatch.ports import OrderSettings
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
@@ -24,6 +26,12 @@ from hopper.model.batch import (
 )
 from hopper.model.job import Job
 
+
+def no_zip(job: Job) -> Path:
+    """Return where a job's zip lies, for those that send none."""
+    raise HopperError(f"{job.id} has no zip here")
+
+
 Troubles = list[tuple[str, str]]
 """Jobs for which nothing could be written, and why."""
 
@@ -31,10 +39,17 @@ Troubles = list[tuple[str, str]]
 class BatchOrderDesk:
     """Turns a visit into an order."""
 
-    def __init__(self, settings: OrderSettings, systems: BatchSystems, incoming: Path) -> None:
+    def __init__(
+        self,
+        settings: OrderSettings,
+        systems: BatchSystems,
+        incoming: Path,
+        zip_path: Callable[[Job], Path] = no_zip,
+    ) -> None:
         self._settings = settings
         self._systems = systems
         self._incoming = incoming
+        self._zip_path = zip_path
 
     def write(
         self,
@@ -53,6 +68,8 @@ class BatchOrderDesk:
         queries: tuple[Query, ...] = ()
         if visit.ask or visit.others:
             queries = tuple(self._systems.queries(target.name, asked, now=now, others=visit.others))
+        limit = self._settings.bulk_limit
+        bulk = any(job.zip_size > limit for job in _jobs(visit.submits, book) if not job.task)
         order = BatchOrder(
             id=order_id,
             host=target.host,
@@ -68,7 +85,9 @@ class BatchOrderDesk:
             submissions=tuple(self._submissions(visit, book, troubles)),
             queries=queries,
             follows=tuple(follows),
-            deadline=self._settings.deadline.total_seconds(),
+            # A large zip takes its time, and is waited for.
+            deadline=None if bulk else self._settings.deadline.total_seconds(),
+            apart=bulk,
         )
         return order, asked, troubles
 
@@ -80,15 +99,23 @@ class BatchOrderDesk:
             if attempt is None:
                 continue
             try:
-                yield self._systems.submission(job, attempt, book.runs.get(job.run))
+                submission = self._systems.submission(job, attempt, book.runs.get(job.run))
+                yield submission if job.task is not None else self._with_zip(submission, job)
             except HopperError as error:
                 troubles.append((job.id, str(error)))
+
+    def _with_zip(self, submission: Submission, job: Job) -> Submission:
+        path = self._zip_path(job)
+        if not path.is_file():
+            raise HopperError(f"its zip is not at {path}")
+        return replace(submission, inputs=((str(path), f"{job.id}.zip"),))
 
     def _follows(self, visit: BatchVisit, book: Book, *, home_full: bool) -> Iterator[FollowBatch]:
         for job in _jobs(visit.follows, book):
             attempt = job.open_attempt
             if attempt is not None:
-                yield _follow(job, attempt, collect=not home_full and not attempt.gathered)
+                collect = not home_full and not attempt.gathered
+                yield _follow(job, attempt, self._settings.unpack_dirname, collect=collect)
 
     def _cancels(self, visit: BatchVisit, book: Book) -> Iterator[CancelBatch]:
         for job in _jobs(visit.cancels, book):
@@ -130,11 +157,18 @@ def followed_in(visit: BatchVisit, book: Book) -> Iterator[Followed]:
             )
 
 
-def _follow(job: Job, attempt: Attempt, *, collect: bool) -> FollowBatch:
+def _follow(job: Job, attempt: Attempt, unpack_dirname: str, *, collect: bool) -> FollowBatch:
     task = job.task
     over = attempt.ending is not None
     if task is None:
-        return FollowBatch(attempt=attempt.id, collect=collect, over=over)
+        return FollowBatch(
+            attempt=attempt.id,
+            collect=collect,
+            over=over,
+            outputs=job.spec.results or DEFAULT_RESULTS,
+            zip_name=job.id,
+            unpack_dirname=unpack_dirname,
+        )
     return FollowBatch(
         attempt=attempt.id,
         collect=collect,

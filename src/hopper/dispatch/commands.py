@@ -45,6 +45,7 @@ def new_job(arrival: Arrival, now: datetime) -> Job:
         zip_size=arrival.size,
         zip_sha256=arrival.sha256,
         unpacked_size=arrival.unpacked_size,
+        backend=arrival.backend,
         remote_name=arrival.job_id,
     )
 
@@ -109,6 +110,10 @@ def arrival_to_json(arrival: Arrival) -> dict[str, object]:
         "tags": sorted(needs.tags),
         "gpus": needs.gpus,
         "time_limit": limit.total_seconds() if limit is not None else None,
+        "cpus": needs.cpus,
+        "memory": needs.memory,
+        "partition": needs.partition,
+        "backend": arrival.backend,
         "retries": spec.retries,
         "env": dict(spec.env),
         "results": list(spec.results),
@@ -124,6 +129,10 @@ def arrival_from_json(body: Mapping[str, Any]) -> Arrival:
             tags=frozenset(map(str, body["tags"])),
             gpus=int(body["gpus"]),
             time_limit=timedelta(seconds=float(limit)) if limit is not None else None,
+            # A command that an older hopper left says nothing of these.
+            cpus=_number(body.get("cpus")),
+            memory=_number(body.get("memory")),
+            partition=str(body.get("partition", "")),
         )
         spec = JobSpec(
             name=str(body["name"]),
@@ -142,9 +151,14 @@ def arrival_from_json(body: Mapping[str, Any]) -> Arrival:
             size=int(body["size"]),
             sha256=str(body["sha256"]),
             unpacked_size=int(body["unpacked_size"]),
+            backend=str(body.get("backend", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"that is no job to submit: {error!r}") from error
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 # --- acts on workers and the whole

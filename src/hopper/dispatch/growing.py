@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hopper.model.attempt import Attempt, Outcome
-from hopper.model.job import Job
+from hopper.model.job import Job, JobSpec
 from hopper.model.task import BatchResources, RetryRule
 
 CAUSE_OF = {
@@ -28,12 +28,24 @@ def worth_another_try(job: Job, attempt: Attempt) -> bool:
 def resources_for(job: Job, attempt: Attempt) -> BatchResources:
     """Return what an attempt is given, by how the ones before it ended."""
     if job.task is None:
-        return BatchResources()
+        return resources_of(job.spec)
     wanted, rule = job.task.resources, job.task.retry
     before = [item for item in job.attempts if item.number < attempt.number]
     oom = sum(item.outcome is Outcome.OUT_OF_MEMORY for item in before)
     late = sum(item.outcome is Outcome.TIMED_OUT for item in before)
     return _grown(wanted, rule, oom, late)
+
+
+def resources_of(spec: JobSpec) -> BatchResources:
+    """Return what a zip asks of a batch system; what it does not say is left to the system."""
+    needs = spec.requirements
+    return BatchResources(
+        cpus=needs.cpus or 1,
+        memory=needs.memory,
+        time_limit=needs.time_limit,
+        partition=needs.partition,
+        gpus=needs.gpus,
+    )
 
 
 def _grown(wanted: BatchResources, rule: RetryRule, oom: int, late: int) -> BatchResources:

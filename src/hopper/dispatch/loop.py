@@ -116,7 +116,7 @@ class Dispatcher:
             ports.clusters,
             ports.systems,
             home,
-            BatchOrderDesk(order_settings, ports.systems, home.incoming()),
+            BatchOrderDesk(order_settings, ports.systems, home.incoming(), home.path),
             generated=ports.generated,
             policy=policy,
         )

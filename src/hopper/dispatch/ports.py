@@ -92,6 +92,8 @@ class Arrival:
     size: int
     sha256: str
     unpacked_size: int
+    backend: str = ""
+    """The backend that it is for; empty for the workers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -144,7 +144,9 @@ class FilesAtHome:
         if job.task is not None:
             return land_task(self._config.paths.inbox, job, files)
         remote = job.remote_name or job.id
-        wanted = {_home_name(job, remote, file): file for file in files if file.kind != "log"}
+        wanted = {
+            _home_name(job, remote, file): file for file in files if file.kind in {"result", "tar"}
+        }
         incoming = [
             results.Incoming(path=Path(file.path), name=name, size=file.size, sha256=file.sha256)
             for name, file in wanted.items()
@@ -190,7 +192,9 @@ class FilesAtHome:
         self._folders.purge_leftovers(time.time())
 
 
-def arrival(job_id: str, spec: JobSpec, source_name: str, facts: ZipFacts) -> Arrival:
+def arrival(
+    job_id: str, spec: JobSpec, source_name: str, facts: ZipFacts, backend: str = ""
+) -> Arrival:
     """Return a zip that is fit to be sent as an arrival."""
     return Arrival(
         job_id=job_id,
@@ -200,6 +204,7 @@ def arrival(job_id: str, spec: JobSpec, source_name: str, facts: ZipFacts) -> Ar
         size=facts.size,
         sha256=facts.sha256,
         unpacked_size=facts.unpacked_size,
+        backend=backend,
     )
 
 

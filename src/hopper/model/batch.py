@@ -69,6 +69,9 @@ class FollowBatch:
     generates_source: str = ""
     over: bool = False
     """The batch system says that it has ended: collect though its script recorded no end."""
+    zip_name: str = ""
+    """For a zip: its name there without ``.zip``; its results are found as on a worker."""
+    unpack_dirname: str = "job"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,3 +16,9 @@ class Requirements:
     """GPUs that the worker's slot must have."""
     time_limit: timedelta | None = None
     """How long an attempt may run; None for no limit of the job's own."""
+    cpus: int | None = None
+    """Of a batch system; None for 1."""
+    memory: int | None = None
+    """Bytes, of a batch system; None leaves it to the system."""
+    partition: str = ""
+    """Partition or queue of a batch system; empty for the backend's default."""

@@ -37,6 +37,8 @@ class BatchFindings:
     offers: list[Offer] = field(default_factory=list)
     offered_whole: list[str] = field(default_factory=list)
     troubles: list[tuple[str, str]] = field(default_factory=list)
+    prepared: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Places for large files, by attempt and number."""
     log: tuple[str, int, int, int] | None = None
     raw: list[Words | Offer] = field(default_factory=list)
     """What has raw bytes behind the records, in their order."""
@@ -194,12 +196,17 @@ def _log(f: BatchFindings, attempt: str, size: str, offset: str, length: str) ->
     f.log = (attempt, count(size), count(offset), count(length))
 
 
+def _prepared(f: BatchFindings, attempt: str, number: str, path: str) -> None:
+    f.prepared[attempt, count(number)] = path
+
+
 def _trouble(f: BatchFindings, attempt: str, text: str) -> None:
     f.troubles.append((attempt, text.strip()))
 
 
 _READERS: dict[str, Callable[..., None]] = {
     "login": _login,
+    "prepared": _prepared,
     "answer": _words("answer"),
     "submission": _words("submission"),
     "submitted": _submitted,

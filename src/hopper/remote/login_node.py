@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +27,13 @@ def carry_out(transport: Transport, order: BatchOrder) -> BatchReport:
     One round trip, save for files that did not fit into it.
     """
     try:
-        stdin = batch_script.payload(order)
+        large = batch_script.large_inputs(order)
+        stdin = batch_script.payload(order, large)
     except OSError as error:
         return failed(order, f"a file to be sent cannot be read: {error}", delivered=False)
     try:
-        return _carry_out(transport, order, stdin)
+        _send(transport, order, large)
+        return _carry_out(transport, order, stdin, large)
     except TransportError as error:
         return failed(order, str(error), delivered=error.delivered)
     except (HopperError, OSError) as error:
@@ -44,10 +47,26 @@ def failed(order: BatchOrder, error: str, *, delivered: bool = True) -> BatchRep
     )
 
 
-def _carry_out(transport: Transport, order: BatchOrder, stdin: bytes) -> BatchReport:
+def _send(transport: Transport, order: BatchOrder, large: Sequence[batch_script.Large]) -> None:
+    """Send the files that are too large to travel inside the round trip."""
+    if not large:
+        return
+    mark = new_mark()
+    reply = ask(transport, batch_script.render_prepare(order, large, mark), mark)
+    places = read(reply.records).prepared
+    for item in large:
+        place = places.get((item.attempt, item.number))
+        # Where there is none, the submission will be refused with the reason.
+        if place is not None:
+            transport.put(item.path, place)
+
+
+def _carry_out(
+    transport: Transport, order: BatchOrder, stdin: bytes, large: Sequence[batch_script.Large]
+) -> BatchReport:
     mark = new_mark()
     before = time.time()
-    reply = ask(transport, batch_script.render(order, mark), mark, stdin)
+    reply = ask(transport, batch_script.render(order, mark, large), mark, stdin)
     after = time.time()
     found = read(reply.records)
     raw = take_apart(found, reply.raw)

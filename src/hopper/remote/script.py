@@ -13,6 +13,8 @@ from pathlib import Path
 from hopper.model.orders import Follow, Launch, Order, ReadLog
 from hopper.remote.quoting import assignment, call, quote
 
+SOURCES = ("worker.sh", "transfer.sh", "unpack.sh", "order.sh")
+"""What stands in front of the calls."""
 KIB = 1024
 DISK_MARGIN = 4 * KIB
 """KiB that must stay free on a worker after its job is unpacked."""
@@ -42,7 +44,7 @@ def prelude(order: Order, mark: str) -> str:
     tasks = any(item.task for item in order.follows) or (order.log and order.log.task)
     return "\n".join(
         [
-            source("worker.sh") + source("transfer.sh") + source("order.sh").rstrip(),
+            "".join(source(name) for name in SOURCES).rstrip(),
             *([source("task.sh").rstrip()] if tasks else []),
             assignment("hopper_inbox", order.inbox),
             assignment("hopper_outbox", order.outbox),

@@ -5,40 +5,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from hopper.config.memory import format_memory, memory
 from hopper.config.units import LONGEST, duration
 
-MEGABYTE = 1024**2
-LARGEST_MEMORY = 1024**5
-"""Bytes; more is a slip of the pen."""
+__all__ = ["format_memory", "format_time_limit", "growth", "memory", "time_limit"]
 
-_POWERS = {"": 2, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_MEMORY = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([kmgtp]?)(i?b)?\Z", re.ASCII | re.IGNORECASE)
 _COLONS = re.compile(r"(?:(\d{1,5})-)?(\d{1,6})(?::(\d{1,6}))?(?::(\d{1,6}))?\Z", re.ASCII)
 _WITHOUT_LIMIT = {"unlimited", "infinite"}
-
-
-def memory(value: object) -> int:
-    """Return the bytes that ``4G``, ``4GB``, ``4GiB``, ``4096M`` or ``512K`` mean.
-
-    Units are powers of 1024, as with Slurm and PBS; a number alone counts megabytes, as with
-    Slurm. ValueError for anything else, for nothing and for more than a petabyte.
-    """
-    text = value if isinstance(value, str) else _number(value)
-    match = _MEMORY.match(text.strip())
-    if match and (match[2] or not match[3]):
-        amount = float(match[1]) * 1024 ** _POWERS[match[2].lower()]
-        if 1 <= amount <= LARGEST_MEMORY:
-            return int(amount)
-        raise ValueError(f"{value!r} is not between 1 byte and 1024T; null leaves it open")
-    raise ValueError(f"{value!r} is not an amount of memory; write 4G, 500M or megabytes")
-
-
-def format_memory(value: int) -> str:
-    """Return an amount as ``memory`` reads it, exact to the kilobyte above."""
-    for unit, power in (("P", 5), ("T", 4), ("G", 3), ("M", 2)):
-        if value and value % 1024**power == 0:
-            return f"{value // 1024**power}{unit}"
-    return f"{-(-value // 1024)}K"
 
 
 def time_limit(value: object) -> timedelta | None:

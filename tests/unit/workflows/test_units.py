@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hopper.config.memory import LARGEST_MEMORY
 from hopper.workflows.units import (
-    LARGEST_MEMORY,
     format_memory,
     format_time_limit,
     growth,

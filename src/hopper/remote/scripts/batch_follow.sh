@@ -122,6 +122,10 @@ measure() {
 }
 
 collect_task() {
+    if [ -n "${zip_name-}" ]; then
+        collect_zip "$1" "$9"
+        return 0
+    fi
     offer_log log "$out" "$out_copy" && offer_log errors "$err" "$err_copy" || return 0
     system_words "$6" "$8"
     pack_outputs "$4" "$9" || return 0
