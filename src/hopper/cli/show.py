@@ -26,6 +26,7 @@ from hopper.cli.jobs import remark
 from hopper.cli.times import local
 from hopper.cli.usage import usage_document, usage_lines
 from hopper.cli.whereabouts import log_at_home, result_paths
+from hopper.config.memory import format_memory
 from hopper.config.model import HopperConfig
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
@@ -116,6 +117,9 @@ def _wishes(job: Job) -> Lines:
         ("priority", str(spec.priority) if spec.priority else ""),
         ("tags", ", ".join(sorted(needs.tags))),
         ("gpus", str(needs.gpus) if needs.gpus else ""),
+        ("cpus", str(needs.cpus or "")),
+        ("memory", format_memory(needs.memory) if needs.memory else ""),
+        ("partition", needs.partition),
         ("time limit", duration(limit.total_seconds()) if limit is not None else ""),
         ("retries", f"{spec.retries}, {job.failures} used" if spec.retries else ""),
         ("after", ", ".join(spec.after)),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hopper import bootstrap
 from hopper.cli import choosing
@@ -338,3 +339,19 @@ def test_a_dispatcher_that_does_not_answer_may_have_heard(
     else:
         assert "did not answer" in desk.refused(*words, code=1)
         assert list(desk.config.paths.queue.iterdir()) == []
+
+
+def test_submit_for_a_cluster(desk: Desk, tmp_path: Path) -> None:
+    backends = [{"name": "cl", "type": "local"}, {"name": "farm", "type": "worker"}]
+    file = desk.folder / "hopper.yaml"
+    file.write_text(file.read_text("utf-8") + yaml.safe_dump({"backends": backends}), "utf-8")
+    source = str(a_zip(tmp_path / "one.zip"))
+    wanted = ("--cpus", "4", "--memory", "2G", "--partition", "long")
+    (job_id,) = desk.run("submit", "--backend", "cl", *wanted, source).stdout.split()
+    [document] = desk.json("jobs")
+    assert (document["id"], document["backend"]) == (job_id, "cl")
+    (other,) = desk.run("submit", "--backend", "farm", source).stdout.split()
+    assert {job["id"]: job["backend"] for job in desk.json("jobs")}[other] is None
+    assert "cl has no workers" in desk.refused("submit", "--backend", "cl", "--tag", "x", source)
+    assert "workers know nothing of" in desk.refused("submit", "--cpus", "4", source)
+    assert "there is no backend 'no'" in desk.refused("submit", "--backend", "no", source)

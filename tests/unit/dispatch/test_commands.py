@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from hopper.errors import UsageError
 from hopper.model.attempt import Outcome, Remains
 from hopper.model.event import EventKind
 from hopper.model.job import Job, Origin
+from hopper.model.resources import Requirements
 from hopper.model.states import JobState
 from tests.fakes.rig import spec
 from tests.unit.dispatch.situations import NOW, attempt, job, later, over, seen
@@ -205,6 +208,20 @@ def test_a_submission_travels_whole(parts: dict[str, Any]) -> None:
     assert done.answer == again.answer
     assert not desk.events
     assert it.jobs["b-000001"].spec == arrival(**parts).spec
+
+
+def test_a_submission_for_a_cluster_travels_whole() -> None:
+    needs = Requirements(cpus=4, memory=2**30, partition="long")
+    there = replace(arrival(), backend="cl", spec=replace(spec("b"), requirements=needs))
+    body = json.loads(json.dumps(commands.arrival_to_json(there)))
+    assert commands.arrival_from_json(body) == there
+    it = book()
+    do(it, do="submit", **body)
+    assert it.jobs["b-000001"].backend == "cl"
+    assert list(it.queues.runs("cl")) == [""]
+    # As an older hopper has left it.
+    old = {key: body[key] for key in body if key not in {"backend", "cpus", "memory", "partition"}}
+    assert commands.arrival_from_json(old) == arrival()
 
 
 def test_a_submission_may_be_held() -> None:

@@ -100,3 +100,37 @@ def test_the_tar_ends_with_the_word_that_it_is_whole(tmp_path: Path) -> None:
         assert script.read() == f"#{ODD}".encode() + b"\xff"
     assert names == ["a1/claim", "a1/job.sh", f"a1/inputs/{'n' * 120}", "uploads/key", "whole"]
     assert modes == {(True, 0o700), (False, 0o600)}
+
+
+def test_large_files_travel_on_their_own(tmp_path: Path) -> None:
+    for name, size in {"small": 10, "large": 11, "more": 9}.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    files = tuple((str(tmp_path / name), f"in/{name}") for name in ("small", "large", "more"))
+    asked = order(submissions=(submission(inputs=files),), inline_limit=10)
+    large = batch_script.large_inputs(asked)
+    assert [(item.attempt, item.number, item.name) for item in large] == [("a1", 1, "in/large")]
+    with tarfile.open(fileobj=io.BytesIO(batch_script.payload(asked, large))) as tar:
+        assert [name for name in tar.getnames() if "in/" in name] == [
+            "a1/inputs/in/small",
+            "a1/inputs/in/more",
+        ]
+    script = calls(batch_script.render(asked, "MARK", large))
+    assert ["place_upload", "a1", "1", "in/large"] in script
+    assert script.index(["place_upload", "a1", "1", "in/large"]) < [c[0] for c in script].index(
+        "submit"
+    )
+    prepared = batch_script.render_prepare(asked, large, "MARK")
+    assert calls(prepared) == [["prepare", "a1", "1"], ["finish_batch"]]
+
+
+def test_many_small_files_are_not_all_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").write_bytes(b"x" * 10)
+    monkeypatch.setattr(batch_script, "INLINE_TOTAL", 25)
+    many = tuple(
+        submission(attempt=f"a{number}", inputs=((str(tmp_path / "in"), "in"),))
+        for number in range(4)
+    )
+    large = batch_script.large_inputs(order(submissions=many, inline_limit=10))
+    assert [item.attempt for item in large] == ["a2", "a3"]

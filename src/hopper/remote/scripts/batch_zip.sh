@@ -4,6 +4,7 @@
 
 # prepare ATTEMPT NUMBER: a place for a large file, which may hold a part of it already.
 prepare() {
+    [ ! -e "$work/$1/submitted" ] || return 0
     mkdir -p "$work/.uploads" 2>/dev/null || return 0
     for old in "$work/.uploads"/*; do
         [ -n "$(find "$old" -prune -mmin +1440 2>/dev/null)" ] && rm -f "$old"
@@ -16,7 +17,9 @@ prepare() {
 place_upload() {
     [ -d "$arrived/$1" ] || return 0
     case $3 in */*) mkdir -p "$arrived/$1/inputs/${3%/*}" ;; *) mkdir -p "$arrived/$1/inputs" ;; esac
-    mv -f "$work/.uploads/$1.$2" "$arrived/$1/inputs/$3" 2>/dev/null || rm -rf "${arrived:?}/$1"
+    mv -f "$work/.uploads/$1.$2" "$arrived/$1/inputs/$3" 2>/dev/null && return 0
+    rm -rf "${arrived:?}/$1"
+    [ -e "$work/$1/submitted" ] || emit trouble "$1" "the file $3 did not arrive in $work"
 }
 
 # follow_zip NAME UNPACK ATTEMPT …: as follow, for a zip that was unpacked in the side folder.
