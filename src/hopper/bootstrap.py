@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hopper.config.launch_template import DEFAULT_TEMPLATE, shell_line
 from hopper.config.model import HopperConfig
-from hopper.dispatch.ports import Letter, OrderSettings, Upkeeping
+from hopper.dispatch.ports import Letter, NoFleet, NoRoster, OrderSettings, Upkeeping
 from hopper.dispatch.settings import BackOff, PolicySettings
 from hopper.errors import ConfigError, HopperError, UsageError
 from hopper.model.batch import AnyOrder, AnyReport, BatchOrder, BatchReport
@@ -26,7 +26,6 @@ from hopper.model.event import Event
 from hopper.model.ids import ATTEMPT_ID, JOB_ID
 from hopper.model.job import Job
 from hopper.model.orders import Order, Report
-from hopper.model.worker import Worker
 from hopper.store.errors import LockHeld
 from hopper.store.lock import Holder, StateLock, holder
 from hopper.store.mailbox import ANSWER_SECONDS, Command, Doorbell, Mailbox, ask
@@ -256,24 +255,6 @@ class _Bell:
             return 0
 
 
-class _NoFleet:
-    """Commands that only change the state talk to no worker."""
-
-    def send(self, orders: Sequence[Order]) -> None:
-        raise HopperError(f"no worker is talked to here ({len(orders)} orders)")
-
-    def receive(self) -> list[Report]:
-        return []
-
-    def close(self, patience: float) -> None:
-        pass
-
-
-class _NoRoster:
-    def workers(self) -> Mapping[str, Worker]:
-        return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Listener:
     """Who is told of what happens while the dispatcher runs."""
@@ -448,9 +429,9 @@ def state_for_change(config: HopperConfig) -> Iterator[Dispatcher]:
         yield Dispatcher(
             Ports(
                 store=store,
-                fleet=_NoFleet(),
+                fleet=NoFleet(),
                 home=FilesAtHome(config),
-                roster=_NoRoster(),
+                roster=NoRoster(),
                 mailbox=_Box(folder),
                 log=lines,
                 clock=SystemClock(),

@@ -81,6 +81,21 @@ class Fleet(Protocol):
         """End; what the workers have been told to run goes on running."""
 
 
+class NoFleet:
+    """For commands that only change the state: no worker is talked to."""
+
+    def send(self, orders: Sequence[Order]) -> None:
+        """Refuse."""
+        raise HopperError(f"no worker is talked to here ({len(orders)} orders)")
+
+    def receive(self) -> list[Report]:
+        """Return nothing."""
+        return []
+
+    def close(self, patience: float) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrival:
     """A zip that was found in the queue folder or handed in, looked into and fit to be sent."""
@@ -183,6 +198,14 @@ class Roster(Protocol):
 
     def workers(self) -> Mapping[str, Worker]:
         """Return the workers as last read, in the inventory's order; reads anew when due."""
+
+
+class NoRoster:
+    """Knows no worker."""
+
+    def workers(self) -> Mapping[str, Worker]:
+        """Return nothing."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from hopper.dispatch.snapshot import Snapshot
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.backend import BatchTarget
 from hopper.model.job import Job
+from hopper.model.resources import Requirements
 from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.task import BatchResources, RetryRule, Task, Usage
@@ -272,4 +274,13 @@ def test_the_next_try_gets_more_by_cause() -> None:
     assert worth_another_try(retried, tries[0])
     assert not worth_another_try(retried, over("b", "cl", outcome=Outcome.FAILED))
     assert worth_another_try(job(), over())
-    assert resources_for(job(), attempt()) == BatchResources()
+
+
+def test_a_zip_gets_what_it_asks_for_and_else_what_the_system_gives() -> None:
+    said = job()
+    assert resources_for(said, attempt()) == BatchResources(memory=None, time_limit=None)
+    needs = Requirements(gpus=1, cpus=8, memory=2**30, partition="long")
+    said = replace(said, spec=replace(said.spec, requirements=needs))
+    assert resources_for(said, attempt()) == BatchResources(
+        gpus=1, cpus=8, memory=2**30, partition="long", time_limit=None
+    )
