@@ -82,8 +82,11 @@ def gpu_count(resources: BatchResources) -> int:
 
 def one_line(text: str) -> str:
     """Return a text as one printable line of moderate length."""
-    flat = " ".join(text.split())
-    clean = "".join(c if c.isprintable() else "?" for c in flat)
+    if text.isalnum() and len(text) <= _LONGEST_LINE:
+        return text
+    # No more of what may be megabytes than could be shown.
+    flat = " ".join(text[: 10 * _LONGEST_LINE].split())
+    clean = flat if flat.isprintable() else "".join(c if c.isprintable() else "?" for c in flat)
     return clean if len(clean) <= _LONGEST_LINE else f"{clean[: _LONGEST_LINE - 1]}…"
 
 

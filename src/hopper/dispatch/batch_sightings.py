@@ -73,7 +73,7 @@ def sighted(
     if side.attempt in answered.landed:
         attempt = replace(attempt, results=answered.landed[side.attempt], gathered=True)
         attempt = _in_its_words(attempt, side, dict(answered.report.words))
-    if job.with_attempt(attempt) != job:
+    if attempt != found[1]:
         job = job.with_attempt(attempt)
         desk.put(job)
     if attempt.ending is None:

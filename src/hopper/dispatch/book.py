@@ -51,6 +51,8 @@ class Book:
         self.queues = Queues()
         self.run_jobs: dict[str, dict[str, None]] = {}
         """Ids of the jobs of each run, in the order in which they came."""
+        self._owners: dict[str, str] = {}
+        """Ids of jobs, by those of their attempts."""
         self._waiting = Waiting(self.jobs)
         for job in jobs:
             self._put(job, add=self.pending.append)
@@ -107,12 +109,18 @@ class Book:
 
     def find_attempt(self, worker: str, attempt_id: str) -> tuple[Job, Attempt] | None:
         """Return an attempt that has something on a worker, with its job."""
+        job_id = self._owners.get(attempt_id, "")
         for jobs in (self.placed.get(worker, {}), self.untidy.get(worker, {})):
-            for job in jobs.values():
-                attempt = job.find_attempt(attempt_id)
-                if attempt is not None:
-                    return job, attempt
+            job = jobs.get(job_id)
+            attempt = job.find_attempt(attempt_id) if job is not None else None
+            if job is not None and attempt is not None:
+                return job, attempt
         return None
+
+    def holder(self, worker: str, attempt_id: str) -> str | None:
+        """Return the id of the job that has this attempt and holds a slot on that worker."""
+        job_id = self._owners.get(attempt_id, "")
+        return job_id if job_id in self.placed.get(worker, {}) else None
 
     def _insert(self, rank: Rank) -> None:
         insort(self.pending, rank)
@@ -127,6 +135,7 @@ class Book:
             if not job.backend:
                 (add or self._insert)(job.rank)
         self._requeue(job.id)
+        self._owners.update((attempt.id, job.id) for attempt in job.attempts)
         attempt = job.open_attempt
         if attempt is not None:
             self.placed.setdefault(attempt.worker, {})[job.id] = job
@@ -144,6 +153,8 @@ class Book:
             if not job.backend:
                 self._remove_pending(job.rank)
         self.queues.drop(job_id)
+        for each in job.attempts:
+            self._owners.pop(each.id, None)
         attempt = job.open_attempt
         if attempt is not None:
             _remove(self.placed, attempt.worker, job_id)

@@ -49,12 +49,12 @@ class Desk:
 
     def open_attempt(self, worker: str, attempt_id: str) -> tuple[Job, Attempt] | None:
         """Return the open attempt of that id on that worker, with its job."""
-        for known in self.book.placed.get(worker, {}).values():
-            job = self.job(known.id)
-            attempt = job.open_attempt
-            if attempt is not None and attempt.id == attempt_id:
-                return job, attempt
-        return None
+        job_id = self.book.holder(worker, attempt_id)
+        if job_id is None:
+            return None
+        job = self.job(job_id)
+        attempt = job.open_attempt
+        return (job, attempt) if attempt is not None and attempt.id == attempt_id else None
 
     def put(self, job: Job) -> None:
         """Take the job's new value."""

@@ -20,7 +20,7 @@ def seen_stuck(desk: Desk, job: Job, attempt: Attempt, native: NativeSighting | 
     if native is None or native.phase is NativePhase.ENDED:
         return attempt
     if not native.stuck:
-        return replace(attempt, stuck_since=None)
+        return attempt if attempt.stuck_since is None else replace(attempt, stuck_since=None)
     since = attempt.stuck_since or desk.now
     if attempt.stuck_since is None:
         desk.tell(EventKind.TROUBLE, job=job.id, worker=attempt.worker, reason=native.reason)
