@@ -146,6 +146,22 @@ def test_what_cannot_be_started_is_taken_out_of_the_queue(engine: Engine, lab: C
     assert live != ["Eqw"]
 
 
+@pytest.mark.soak
+def test_what_has_not_started_is_cancelled(engine: Engine, lab: ClusterLab) -> None:
+    """Grid Engine's accounting never tells of such a job."""
+    if engine.kind != "gridengine":
+        pytest.skip("of Grid Engine")
+    engine.rig.disable()
+    lab.start_run([task("waiting", "true")], "cl")
+    try:
+        with lab.dispatching():
+            lab.eventually(lambda: lab.tasks()["waiting"]["native_id"], within=60)
+            lab.hopper("cancel", lab.tasks()["waiting"]["id"])
+            lab.eventually(lambda: lab.states()["waiting"] == "cancelled", within=120)
+    finally:
+        engine.rig.enable()
+
+
 def test_a_controller_that_is_away_ends_nothing(engine: Engine, lab: ClusterLab) -> None:
     release = "/tmp/hopper-release-" + lab.folder.parent.name
     lab.start_run([task("patient", f"until [ -e '{release}' ]; do sleep 0.2; done")], "cl")

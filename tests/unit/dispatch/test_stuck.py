@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -87,3 +88,22 @@ def test_what_ran_after_all_ends_as_it_did() -> None:
     side = SideSighting(attempt=AT, started_at=epoch, exit_code=0, ended_at=epoch)
     job, _ = told(job, sides=(side,), reading=BatchReading(queue_seen=True))
     assert job.state is JobState.COMPLETED
+
+
+def test_a_cancelled_attempt_that_never_started_has_ended_soon_after_it_left() -> None:
+    """Grid Engine's accounting never tells of such a job."""
+    left = BatchReading(queue_seen=True, accounting_seen=True)
+    job, _ = told(queued(), sides=SIDE, reading=left)
+    assert job.state is JobState.SETTLING
+    cancelled = replace(job, cancel_requested=True)
+    soon, _ = told(cancelled, sides=SIDE, reading=left, now=later(10))
+    assert soon.state is JobState.SETTLING
+    blind, _ = told(cancelled, sides=SIDE, reading=BatchReading(), now=later(60))
+    assert blind.state is JobState.SETTLING
+    ended, _ = told(cancelled, sides=SIDE, reading=left, now=later(60))
+    assert (ended.state, newest(ended).outcome) == (JobState.CANCELLED, Outcome.CANCELLED)
+    ran = (SideSighting(attempt=AT, started_at=NOW.timestamp()),)
+    unknown, _ = told(cancelled, sides=ran, reading=left, now=later(60))
+    assert unknown.state is JobState.SETTLING
+    not_asked, _ = told(job, sides=SIDE, reading=left, now=later(60))
+    assert not_asked.state is JobState.SETTLING
