@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -227,3 +228,34 @@ def test_zips_go_to_a_cluster_as_to_workers(engine: Engine, lab: ClusterLab) -> 
     lab.dispatch()
     zips_anywhere.check(lab.folder, lab.hopper, jobs, "cl")
     assert len(engine.attempts()) - before == 4
+
+
+NATIVELY = {
+    "slurm": "sbatch --parsable -J elsewhere --wrap 'sleep 300'",
+    "gridengine": "qsub -terse -b y -N elsewhere sleep 300",
+    "pbs": "echo sleep 300 | qsub -N elsewhere",
+    "lsf": "bsub -J elsewhere sleep 300",
+}
+ENDING = {"slurm": "scancel", "lsf": "bkill"}
+
+
+@pytest.mark.soak
+def test_jobs_of_others_are_kept_until_they_are_long_gone(engine: Engine, lab: ClusterLab) -> None:
+    def seen(option: str) -> list[dict[str, Any]]:
+        found = json.loads(lab.hopper("backend", "jobs", "cl", option, "--json"))
+        return [job for job in found if job["native_id"].split(".")[0] == native]
+
+    said = engine.rig.ssh(NATIVELY[engine.kind])
+    assert said.returncode == 0, said.stderr
+    [native] = re.findall(rb"\d+", said.stdout)[:1]
+    native = native.decode()
+    lab.start_run([task("ours", "true")], "cl")
+    lab.dispatch()
+    [job] = seen("--seen")
+    assert (job["name"], seen("--history")) == ("elsewhere", [])
+    assert engine.rig.ssh(f"{ENDING.get(engine.kind, 'qdel')} {native}").returncode == 0
+    lab.start_run([task("later", "true")], "cl")
+    lab.dispatch()
+    [job] = seen("--history")
+    assert (job["name"], seen("--seen")) == ("elsewhere", [])
+    assert job["phase"] in {"unknown", "ended"}, "Slurm tells for a while how a job has ended"

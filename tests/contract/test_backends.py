@@ -215,6 +215,7 @@ def test_no_answer_concludes_nothing(system: Backend, said: Said | None) -> None
     names = [query.name for query in system.queries(jobs, now=NOW, others=True)]
     reading = system.read({} if said is None else dict.fromkeys(names, said), jobs)
     assert (reading.jobs, reading.queue_seen, reading.accounting_seen) == ((), False, False)
+    assert not reading.others_seen
     assert bool(reading.trouble) == bool(names)
     assert "\n" not in reading.trouble
     assert reading.info is None

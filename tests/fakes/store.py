@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hopper.dispatch.changes import Changes
 from hopper.errors import HopperError
-from hopper.model.backend import ClusterRecord
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -22,6 +22,7 @@ class FakeStore:
         self.workers: dict[str, WorkerRecord] = {}
         self.runs: dict[str, Run] = {}
         self.clusters: dict[str, ClusterRecord] = {}
+        self.externals: dict[str, ExternalJob] = {}
         self.stored: dict[str, StoredResult] = {}
         self.settings: dict[str, object] = {}
         self.told: list[Event] = []
@@ -40,6 +41,9 @@ class FakeStore:
         for run_id in changes.forgotten_runs:
             self.runs.pop(run_id, None)
         self.clusters.update((record.name, record) for record in changes.clusters)
+        self.externals.update((job.id, job) for job in changes.externals)
+        for key in changes.forgotten_externals:
+            self.externals.pop(key, None)
         self.stored.update((result.key, result) for result in changes.stored)
         for key in changes.forgotten_results:
             self.stored.pop(key, None)

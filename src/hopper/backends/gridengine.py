@@ -166,13 +166,14 @@ class GridEngine:
             ended, trouble, told = _over(said)
             over.update(ended)
             accounting_said, seen = accounting_said or trouble, seen or told
-        elsewhere, info = _elsewhere(answers)
+        elsewhere, info, others_seen = _elsewhere(answers)
         own = {**over, **live}
         found = {**{i: job for i, job in elsewhere.items() if i not in asked}, **own}
         return BatchReading(
             jobs=tuple(found.values()),
             queue_seen=not queue_said,
             accounting_seen=seen and not accounting_said,
+            others_seen=others_seen,
             trouble=queue_said or accounting_said,
             info=info,
         )
@@ -256,8 +257,8 @@ def _over(said: Said | None) -> tuple[dict[str, NativeSighting], str, bool]:
 
 def _elsewhere(
     answers: Mapping[str, Said],
-) -> tuple[dict[str, NativeSighting], ClusterInfo | None]:
+) -> tuple[dict[str, NativeSighting], ClusterInfo | None, bool]:
     everyone, hosts = answers.get("others"), answers.get("machines")
     found, trouble = _live(everyone)
     queues = everyone.stdout if everyone and not trouble else ""
-    return found, reading.read_machines(queues, hosts.stdout) if hosts else None
+    return found, reading.read_machines(queues, hosts.stdout) if hosts else None, not trouble

@@ -168,13 +168,14 @@ class Lsf:
         asked = _portions(jobs)
         parts = [_part(answers.get(portion.name), portion.ids) for portion in asked]
         found = {native: job for part in parts for native, job in part.jobs.items()}
-        elsewhere, info, trouble = _elsewhere(answers)
+        elsewhere, info, trouble, others_seen = _elsewhere(answers)
         own = {native for portion in asked for native in portion.ids}
         found.update((native, job) for native, job in elsewhere.items() if native not in own)
         return BatchReading(
             jobs=tuple(found.values()),
             queue_seen=bool(parts) and not any(part.trouble for part in parts),
             accounting=False,
+            others_seen=others_seen,
             trouble=next((part.trouble for part in parts if part.trouble), trouble),
             info=info,
         )
@@ -256,17 +257,18 @@ def _part(said: Said | None, ids: Sequence[str]) -> _Part:
 
 def _elsewhere(
     answers: Mapping[str, Said],
-) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str]:
+) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str, bool]:
     jobs: dict[str, NativeSighting] = {}
-    trouble = ""
+    trouble, whole = "", False
     if said := answers.get("others"):
         told, code = _jobs(said)
         jobs = told or {}
         if told is None or (code and not _NOTHING.search(said.stderr)):
             trouble = _complaint(said)
+        whole = not trouble
     info = None
     if said := answers.get("machines"):
         queues = {job.partition for job in jobs.values() if job.partition}
         info = reading.read_machines(said.stdout, queues) if said.code == 0 else None
         trouble = trouble or ("" if info else complaint(said, "bhosts"))
-    return jobs, info, trouble
+    return jobs, info, trouble, whole

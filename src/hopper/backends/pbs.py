@@ -173,7 +173,7 @@ class Pbs:
         found = {native: job for part in parts for native, job in part.jobs.items()}
         seen = bool(parts) and not any(part.trouble for part in parts)
         history = all(part.history for part in parts)
-        elsewhere, info, trouble = _elsewhere(
+        elsewhere, info, trouble, others_seen = _elsewhere(
             answers, [i for portion in asked for i in portion.ids]
         )
         return BatchReading(
@@ -181,6 +181,7 @@ class Pbs:
             queue_seen=seen,
             accounting_seen=seen and history,
             accounting=history,
+            others_seen=others_seen,
             trouble=next((part.trouble for part in parts if part.trouble), trouble),
             info=info,
         )
@@ -275,15 +276,15 @@ def _part(said: Said | None, ids: Sequence[str]) -> _Part:
 
 def _elsewhere(
     answers: Mapping[str, Said], own: Sequence[str]
-) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str]:
+) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str, bool]:
     jobs: dict[str, NativeSighting] = {}
-    trouble = ""
+    trouble, whole = "", False
     if said := answers.get("others"):
         things, code, _ = _things(said, "Jobs")
         if things is None or code:
             trouble = complaint(said, "qstat")
         else:
-            jobs = reading.read_jobs(things, own)
+            jobs, whole = reading.read_jobs(things, own), True
     info = None
     if said := answers.get("machines"):
         nodes, code, _ = _things(said, "nodes")
@@ -291,4 +292,5 @@ def _elsewhere(
         info = reading.read_machines(nodes, queues) if nodes and not code else None
         trouble = trouble or ("" if info else complaint(said, "pbsnodes"))
     ours = {*own, *map(arrays.array_of, own)}
-    return {native: job for native, job in jobs.items() if native not in ours}, info, trouble
+    others = {native: job for native, job in jobs.items() if native not in ours}
+    return others, info, trouble, whole

@@ -167,7 +167,7 @@ class Slurm:
         queue = {native: job for poll in polls for native, job in poll.queue.items()}
         accounting = {native: job for poll in polls for native, job in poll.accounting.items()}
         found = {job.native_id: job for job in reading.merge(queue, accounting)}
-        elsewhere, info, elsewhere_said = _elsewhere(answers)
+        elsewhere, info, elsewhere_said, others_seen = _elsewhere(answers)
         own = {*found, *asked}
         found.update((native, job) for native, job in elsewhere.items() if native not in own)
         troubles = [poll.queue_said for poll in polls] + [poll.accounting_said for poll in polls]
@@ -176,6 +176,7 @@ class Slurm:
             queue_seen=not any(poll.queue_said for poll in polls),
             accounting_seen=_accounting_seen(polls),
             accounting=all(poll.enabled for poll in polls),
+            others_seen=others_seen,
             trouble=next((said for said in [*troubles, elsewhere_said] if said), ""),
             info=info,
         )
@@ -300,14 +301,15 @@ def _accounting_seen(polls: Sequence[_Poll]) -> bool:
 
 def _elsewhere(
     answers: Mapping[str, Said],
-) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str]:
+) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str, bool]:
     found: dict[str, NativeSighting] = {}
-    info, trouble = None, ""
+    info, trouble, whole = None, "", False
     if said := answers.get("others"):
         parts = _sections(said.stdout)
         found, trouble = _section(parts, "others", "squeue", reading.read_queue, said)
+        whole = not trouble
     if said := answers.get("machines"):
         lines, code = _sections(said.stdout).get("machines", ([], -1))
         info = reading.read_machines(lines) if not code else None
         trouble = trouble or (complaint(said, "sinfo") if code else "")
-    return found, info, trouble
+    return found, info, trouble, whole

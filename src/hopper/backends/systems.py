@@ -196,6 +196,7 @@ def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
         program=PROGRAMS.get(config.type, ""),
         max_concurrent=config.max_concurrent,
         accounts=backend.accounts,
+        users=frozenset(config.users),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
+from hopper.cli.backend_externals import show_seen
 from hopper.cli.common import (
     config_of,
     console,
@@ -20,6 +21,7 @@ from hopper.cli.common import (
 )
 from hopper.cli.documents import Json
 from hopper.cli.workflow_choosing import backend_argument
+from hopper.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,17 +96,28 @@ def _check_document(one: BackendCheck) -> Json:
 
 
 @click.command(
-    "jobs", epilog=examples("hopper backend jobs hpc-cluster", "hopper backend jobs here --json")
+    "jobs",
+    epilog=examples(
+        "hopper backend jobs hpc-cluster",
+        "hopper backend jobs hpc-cluster --seen",
+        "hopper backend jobs here --json",
+    ),
 )
 @backend_argument
 @click.option("--all", "everybody", is_flag=True, help="Those of everybody.")
+@click.option("--seen", is_flag=True, help="Ask nobody: those of others that were there last.")
+@click.option("--history", is_flag=True, help="Ask nobody: those of others that are gone.")
 @json_option
 @click.pass_context
-def jobs(ctx: click.Context, *, name: str, everybody: bool, as_json: bool) -> None:
+def jobs(
+    ctx: click.Context, *, name: str, everybody: bool, seen: bool, history: bool, as_json: bool
+) -> None:
     """List the jobs that a cluster has now, from elsewhere too, of the config's 'users'.
 
-    JSON: a list with native_id, name, user, state (the cluster's word), phase, reason,
-    partition, node, cpus, job (ours, or null).
+    The dispatcher remembers those of others, at most 1000 that are there and as many that are gone,
+    for retention.days. JSON: a list with native_id, name, user, state (the cluster's word), phase,
+    reason, partition, node, cpus, job (ours, or null); with --seen or --history without the last
+    and reason, and with submitted_at, started_at, first_seen, last_seen, gone_at.
     """
     from hopper.asking import Asking, find_backend
     from hopper.backend_looks import elsewhere
@@ -112,6 +125,11 @@ def jobs(ctx: click.Context, *, name: str, everybody: bool, as_json: bool) -> No
 
     config = config_of(ctx)
     backend = find_backend(config, name)
+    if seen or history:
+        if everybody or (seen and history):
+            raise UsageError("--all, --seen and --history do not go together")
+        show_seen(config, name, ended=history, as_json=as_json)
+        return
     with busy(f"asking {name}"), Asking(config) as asking:
         found = elsewhere(config, backend, asking, everybody=everybody)
     if as_json:

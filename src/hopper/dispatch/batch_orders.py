@@ -36,6 +36,10 @@ Troubles = list[tuple[str, str]]
 """Jobs for which nothing could be written, and why."""
 
 
+ME = Query(name="me", shell="id -un")  # noqa: S604 # a field
+"""Asks who hopper is on a login node, when it asks about the jobs of others."""
+
+
 class BatchOrderDesk:
     """Turns a visit into an order."""
 
@@ -68,6 +72,8 @@ class BatchOrderDesk:
         queries: tuple[Query, ...] = ()
         if visit.ask or visit.others:
             queries = tuple(self._systems.queries(target.name, asked, now=now, others=visit.others))
+        if visit.others and queries:
+            queries += (ME,)
         limit = self._settings.bulk_limit
         bulk = any(job.zip_size > limit for job in _jobs(visit.submits, book) if not job.task)
         order = BatchOrder(

@@ -9,18 +9,17 @@ from dataclasses import replace
 from hopper.dispatch.batch_sightings import Answered, sighted, usage_of
 from hopper.dispatch.batch_submitted import take_in_submissions
 from hopper.dispatch.batch_systems import BatchSystems
+from hopper.dispatch.cluster_externals import looked, wanted
 from hopper.dispatch.contact import contact, no_contact
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.remains import update_ended
 from hopper.model.attempt import Remains
 from hopper.model.backend import ClusterRecord
-from hopper.model.batch import NativeSighting
+from hopper.model.batch import NativePhase, NativeSighting
 from hopper.model.event import EventKind
 from hopper.model.orders import Report
 from hopper.model.task import Usage
 
-MOST_OTHERS = 1000
-"""Jobs of others that are remembered of a cluster."""
 ATTEMPT_IN_NAME = re.compile(r"(^|\.)[a-z][a-z0-9]{9}(\.|$)")
 """How the names of our own jobs are told, also of those that are long over."""
 
@@ -68,22 +67,36 @@ def _account(desk: Desk, answered: Answered, natives: Mapping[str, NativeSightin
 def _note_others(desk: Desk, answered: Answered) -> None:
     """Remember the machines and the jobs of others, where they were asked about."""
     reading, backend = answered.reading, answered.backend
-    if not answered.others or not (reading.queue_seen or reading.info is not None):
+    if not answered.others or not (reading.others_seen or reading.info is not None):
         return
+    known = desk.book.clusters.get(backend) or ClusterRecord(name=backend)
+    known = replace(known, info=reading.info or known.info)
+    if reading.others_seen:
+        me = dict(answered.report.answers).get("me")
+        others = wanted(_others(desk, answered), answered.users, me.stdout.strip() if me else "")
+        mine = {key: job for key, job in desk.book.externals.items() if job.backend == backend}
+        desk.externals.update(
+            looked(mine, others, backend=backend, now=desk.now, before=known.seen_at)
+        )
+        count = sum(item.phase is not NativePhase.ENDED for item in others)
+        known = replace(known, seen_at=desk.now, others_count=count)
+    desk.clusters[backend] = known
+
+
+def _others(desk: Desk, answered: Answered) -> list[NativeSighting]:
+    """Return the jobs that are none of ours."""
+    reading, backend = answered.reading, answered.backend
     ours = {
         attempt.native_id
         for index in (desk.book.placed, desk.book.unaccounted, desk.book.untidy)
         for job in index.get(backend, {}).values()
         for attempt in job.attempts
     }
-    others = [
+    return [
         sighting
         for sighting in reading.jobs
         if sighting.native_id not in ours and not ATTEMPT_IN_NAME.search(sighting.name)
     ]
-    desk.clusters[backend] = ClusterRecord(
-        name=backend, seen_at=desk.now, info=reading.info, others=tuple(others[:MOST_OTHERS])
-    )
 
 
 def _tell_troubles(desk: Desk, answered: Answered) -> None:

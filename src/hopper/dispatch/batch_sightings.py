@@ -51,6 +51,8 @@ class Answered:
     landed: Landed
     others: bool = False
     """The jobs of others and the machines were asked about."""
+    users: frozenset[str] = frozenset()
+    """Whose jobs are kept an eye on; none for one's own, ``*`` for everybody's."""
 
     @property
     def backend(self) -> str:

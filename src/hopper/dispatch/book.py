@@ -14,6 +14,7 @@ from hopper.dispatch.changes import Changes
 from hopper.dispatch.queues import Queues, Rank
 from hopper.dispatch.waiting import Waiting
 from hopper.model.attempt import Attempt, Remains
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.job import Job, Origin
 from hopper.model.run import Run
 from hopper.model.states import JobState
@@ -30,12 +31,20 @@ class Book:
         records: Iterable[WorkerRecord] = (),
         settings: Mapping[str, object] | None = None,
         runs: Iterable[Run] = (),
+        *,
         stored: Mapping[str, StoredResult] | None = None,
+        clusters: Mapping[str, ClusterRecord] | None = None,
+        externals: Mapping[str, ExternalJob] | None = None,
     ) -> None:
         self.jobs: dict[str, Job] = {}
         self.runs: dict[str, Run] = {run.id: run for run in runs}
         self.stored: Mapping[str, StoredResult] = {} if stored is None else stored
-        """Results at home that equal tasks may take, by key: the store's own, as it is now."""
+        """Results at home that equal tasks may take, by key. This and the next two are the
+        store's own, as they are at any time."""
+        self.clusters: Mapping[str, ClusterRecord] = {} if clusters is None else clusters
+        """What was last seen of clusters, by backend."""
+        self.externals: Mapping[str, ExternalJob] = {} if externals is None else externals
+        """The jobs of others on clusters, by id."""
         self.takers: dict[str, str] = {}
         """Jobs that could go now and would take an equal task's result, and its key."""
         self.records: dict[str, WorkerRecord] = {}

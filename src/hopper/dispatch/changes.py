@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from hopper.model.backend import ClusterRecord
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -31,6 +31,9 @@ class Changes:
     runs: tuple[Run, ...] = ()
     forgotten_runs: tuple[str, ...] = ()
     clusters: tuple[ClusterRecord, ...] = ()
+    externals: tuple[ExternalJob, ...] = ()
+    """Jobs of others on clusters, put in place of those of the same id."""
+    forgotten_externals: tuple[str, ...] = ()
     stored: tuple[StoredResult, ...] = ()
     """Results that equal tasks may take, put in place of those of the same key."""
     forgotten_results: tuple[str, ...] = ()
@@ -47,6 +50,8 @@ class Changes:
                 self.runs,
                 self.forgotten_runs,
                 self.clusters,
+                self.externals,
+                self.forgotten_externals,
                 self.stored,
                 self.forgotten_results,
             )
@@ -63,6 +68,8 @@ def merged(parts: Iterable[Changes]) -> Changes:
     runs: dict[str, Run] = {}
     forgotten_runs: dict[str, None] = {}
     clusters: dict[str, ClusterRecord] = {}
+    externals: dict[str, ExternalJob] = {}
+    forgotten_externals: dict[str, None] = {}
     stored: dict[str, StoredResult] = {}
     forgotten_results: dict[str, None] = {}
     for part in parts:
@@ -74,6 +81,8 @@ def merged(parts: Iterable[Changes]) -> Changes:
         runs.update((run.id, run) for run in part.runs)
         forgotten_runs.update(dict.fromkeys(part.forgotten_runs))
         clusters.update((record.name, record) for record in part.clusters)
+        externals.update((job.id, job) for job in part.externals)
+        forgotten_externals.update(dict.fromkeys(part.forgotten_externals))
         stored.update((result.key, result) for result in part.stored)
         forgotten_results.update(dict.fromkeys(part.forgotten_results))
     return Changes(
@@ -85,6 +94,8 @@ def merged(parts: Iterable[Changes]) -> Changes:
         runs=tuple(runs.values()),
         forgotten_runs=tuple(forgotten_runs),
         clusters=tuple(clusters.values()),
+        externals=tuple(externals.values()),
+        forgotten_externals=tuple(forgotten_externals),
         stored=tuple(stored.values()),
         forgotten_results=tuple(forgotten_results),
     )

@@ -203,6 +203,7 @@ class ClusterDesk:
             reading=reading,
             landed=self._land(desk, sent, report),
             others=sent.others,
+            users=self._systems.targets()[backend].users,
         )
         reconcile_batch(desk, answered, self._systems)
         for job_id in [job.id for job in desk.jobs.values() if job.backend == backend]:

@@ -11,7 +11,7 @@ from hopper.dispatch.book import Book
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt
-from hopper.model.backend import ClusterRecord
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.event import Event, EventKind
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -32,6 +32,8 @@ class Desk:
     events: list[Event] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     clusters: dict[str, ClusterRecord] = field(default_factory=dict)
+    externals: dict[str, ExternalJob | None] = field(default_factory=dict)
+    """Jobs of others by id; None for one to be forgotten."""
     stored: dict[str, StoredResult | None] = field(default_factory=dict)
     """Results for equal tasks by key; None for one that is of no use any more."""
 
@@ -111,6 +113,8 @@ class Desk:
             events=tuple(self.events),
             runs=tuple(self.runs.values()),
             clusters=tuple(self.clusters.values()),
+            externals=tuple(job for job in self.externals.values() if job is not None),
+            forgotten_externals=tuple(k for k, job in self.externals.items() if job is None),
             stored=tuple(result for result in self.stored.values() if result is not None),
             forgotten_results=tuple(key for key, value in self.stored.items() if value is None),
         )

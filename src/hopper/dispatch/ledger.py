@@ -38,7 +38,9 @@ class Ledger:
             store.workers.values(),
             store.settings,
             store.runs.values(),
-            store.stored,
+            stored=store.stored,
+            clusters=store.clusters,
+            externals=store.externals,
         )
         self.completed: list[str] = []
         """Jobs that have completed, whose results are to be kept for equal tasks."""

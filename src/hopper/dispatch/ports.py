@@ -16,6 +16,7 @@ from typing import Protocol
 from hopper.dispatch.changes import Changes
 from hopper.errors import HopperError
 from hopper.model.attempt import ResultFile
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.event import Event
 from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Collected, Order, Report
@@ -48,6 +49,14 @@ class Store(Protocol):
     @property
     def runs(self) -> Mapping[str, Run]:
         """The live runs by id."""
+
+    @property
+    def clusters(self) -> Mapping[str, ClusterRecord]:
+        """What was last seen of clusters by backend, as it is at any time."""
+
+    @property
+    def externals(self) -> Mapping[str, ExternalJob]:
+        """The jobs of others on clusters by id, as they are at any time."""
 
     @property
     def stored(self) -> Mapping[str, StoredResult]:

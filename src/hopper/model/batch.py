@@ -303,6 +303,8 @@ class BatchReading:
     """The accounting answered: what it holds of the jobs asked for is among ``jobs``."""
     accounting: bool = True
     """False where there is no accounting to wait for (disabled, or none on this system)."""
+    others_seen: bool = False
+    """All jobs were asked for, and told of: one of others that is not among ``jobs`` is over."""
     trouble: str = ""
     """What went wrong, in the system's own words; empty when nothing did."""
     info: ClusterInfo | None = None

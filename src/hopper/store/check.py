@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from hopper.model.backend import ExternalJob
 from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.model.stored import StoredResult
@@ -87,6 +88,7 @@ def _check_values(folder: Path, tables: Tables) -> list[Finding]:
         ("workers", WorkerRecord),
         ("runs", Run),
         ("stored", StoredResult),
+        ("externals", ExternalJob),
     )
     findings: list[Finding] = []
     for table, kind in kinds:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hopper.model.attempt import Remains
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.store.codec import encode
@@ -69,6 +70,24 @@ def runs_to_retire(
         for run in runs.values()
         if run.id not in staying and (run.id in with_jobs or now - run.created_at > keep)
     ]
+
+
+def externals_to_drop(
+    externals: Mapping[str, ExternalJob],
+    clusters: Mapping[str, ClusterRecord],
+    now: datetime,
+    keep: timedelta,
+) -> list[str]:
+    """Return the ids of jobs of others that are gone for so long, or that nobody sees any more."""
+    return [
+        key
+        for key, job in externals.items()
+        if now - (job.gone_at or _last_look(clusters.get(job.backend)) or job.first_seen) > keep
+    ]
+
+
+def _last_look(cluster: ClusterRecord | None) -> datetime | None:
+    return cluster.seen_at if cluster is not None else None
 
 
 def _stay(job: Job, keep: timedelta) -> timedelta:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from hopper.model.backend import ClusterRecord
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.event import Event
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -58,6 +58,7 @@ class StateStore:
         self._workers = Collection(WorkerRecord, "name")
         self._runs = Collection(Run, "id")
         self._clusters = Collection(ClusterRecord, "name")
+        self._externals = Collection(ExternalJob, "id")
         self._stored = Collection(StoredResult, "key")
         self._settings = Collection(Setting, "key")
         self._last_retention: datetime | None = None
@@ -109,6 +110,11 @@ class StateStore:
     def clusters(self) -> Mapping[str, ClusterRecord]:
         """What was last seen of clusters besides our own jobs, by backend."""
         return self._clusters
+
+    @property
+    def externals(self) -> Mapping[str, ExternalJob]:
+        """The jobs of others on clusters, by id."""
+        return self._externals
 
     @property
     def stored(self) -> Mapping[str, StoredResult]:
@@ -170,6 +176,7 @@ class StateStore:
             "workers": self._workers.encoded(workers),
             "runs": self._runs.encoded(runs),
             "clusters": self._clusters.encoded({item.name: item for item in changes.clusters}),
+            "externals": self._externals.encoded({job.id: job for job in changes.externals}),
             "stored": self._stored.encoded({item.key: item for item in changes.stored}),
             "settings": self._settings.encoded(settings),
         }
@@ -178,6 +185,7 @@ class StateStore:
             drop={
                 "jobs": self._jobs.known_ids(changes.forgotten_jobs),
                 "runs": self._runs.known_ids(changes.forgotten_runs),
+                "externals": self._externals.known_ids(changes.forgotten_externals),
                 "stored": self._stored.known_ids(changes.forgotten_results),
             },
             events=_numbered(changes.events, writer.events.last_seq),
@@ -282,6 +290,7 @@ class StateStore:
             ("workers", self._workers),
             ("runs", self._runs),
             ("clusters", self._clusters),
+            ("externals", self._externals),
             ("stored", self._stored),
             ("settings", self._settings),
         ):
@@ -296,13 +305,15 @@ class StateStore:
         self._last_retention = now
         old = retention.jobs_to_retire(self._jobs, now, keep)
         runs = retention.runs_to_retire(self._runs, self._jobs, old, now, keep)
-        if old or runs:
+        others = retention.externals_to_drop(self._externals, self._clusters, now, keep)
+        if old or runs or others:
             # First there, then not here: a crash between leaves a job in both, the live one wins.
             retention.archive(self.folder, old, runs)
             change = Change.of(
                 drop={
                     "jobs": self._jobs.known_ids([job.id for job in old]),
                     "runs": self._runs.known_ids([run.id for run in runs]),
+                    "externals": self._externals.known_ids(others),
                 }
             )
             self._writer().commit(change)

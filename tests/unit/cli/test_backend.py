@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,14 @@ import yaml
 
 from hopper import bootstrap
 from hopper.cli.login import asking_words
+from hopper.dispatch.changes import Changes
+from hopper.model.backend import ClusterRecord, ExternalJob
+from hopper.model.batch import NativePhase
 from hopper.model.job import Origin
 from hopper.model.states import JobState
 from hopper.model.task import Task
 from hopper.model.worker import WorkerRecord
+from hopper.store.state import StateStore
 from tests.unit.cli.conftest import Desk, ago, attempt, job
 from tests.unit.cli.node import Node
 
@@ -107,6 +112,38 @@ def test_a_cluster_that_does_not_answer_cannot_take_jobs(desk: Desk, node: Node)
     assert check["missing"] == []
     assert "does not answer" in check["error"]
     assert desk.json("backend", "jobs", "here") == []
+
+
+def test_jobs_of_others_as_the_dispatcher_saw_them(desk: Desk, node: Node) -> None:
+    node.error = "nobody is to be asked"
+    there = ExternalJob(
+        id="hpc/1", backend="hpc", native_id="1", first_seen=ago(hours=2), word="R",
+        phase=NativePhase.RUNNING, name="tr\x1b[31main", user="ann", cpus=4,
+    )  # fmt: skip
+    gone = replace(
+        there, id="hpc/2", native_id="2", last_seen=ago(hours=1), gone_at=ago(minutes=50)
+    )
+    seen = ClusterRecord(name="hpc", seen_at=ago(minutes=3), others_count=1200)
+    with StateStore.open(desk.config.paths.db) as store:
+        store.commit(Changes(externals=(there, gone), clusters=(seen,)))
+    [one] = desk.json("backend", "jobs", "hpc", "--seen")
+    assert (one["native_id"], one["phase"], one["last_seen"]) == (
+        "1",
+        "running",
+        ago(minutes=3).isoformat(),
+    )
+    [old] = desk.json("backend", "jobs", "hpc", "--history")
+    assert (old["native_id"], old["phase"], old["last_seen"]) == (
+        "2",
+        "unknown",
+        ago(hours=1).isoformat(),
+    )
+    shown = desk.run("backend", "jobs", "hpc", "--seen")
+    assert "\x1b" not in shown.stdout
+    assert "1 of 1200: no more are kept" in shown.stderr
+    assert "unknown, was R" in desk.run("backend", "jobs", "hpc", "--history").stdout
+    assert "was never seen" in desk.run("backend", "jobs", "here", "--seen").stderr
+    assert "do not go together" in desk.refused("backend", "jobs", "hpc", "--seen", "--all")
 
 
 def test_info_of_this_machine(desk: Desk, node: Node) -> None:

@@ -272,6 +272,14 @@ class _Acknowledging:
         return self._store.runs
 
     @property
+    def clusters(self) -> Mapping[str, Any]:
+        return self._store.clusters
+
+    @property
+    def externals(self) -> Mapping[str, Any]:
+        return self._store.externals
+
+    @property
     def stored(self) -> Mapping[str, Any]:
         return self._store.stored
 

@@ -333,18 +333,25 @@ def test_the_jobs_of_others_are_remembered_and_ours_are_not_among_them() -> None
     long_over = NativeSighting(native_id="3", phase=NativePhase.ENDED, name="w.b.b000000009")
     other = NativeSighting(native_id="9", phase=NativePhase.RUNNING, name="train", user="eve")
     info = ClusterInfo(nodes=2)
-    reading = BatchReading(jobs=(mine, long_over, other), queue_seen=True, info=info)
+    reading = BatchReading(jobs=(mine, long_over, other), others_seen=True, info=info)
     desk = Desk(book=Book([there()]), settings=PolicySettings(), now=NOW)
     answered = Answered(
         order=ORDER,
-        report=BatchReport(order="o", host="cl", at=EPOCH),
+        report=BatchReport(
+            order="o",
+            host="cl",
+            at=EPOCH,
+            answers=(("me", Said(code=0, stdout="eve\n", stderr="")),),
+        ),
         reading=reading,
         landed={},
         others=True,
     )
     reconcile_batch(desk, answered, SYSTEMS)
     [record] = desk.changes().clusters
-    assert record == ClusterRecord(name="cl", seen_at=NOW, info=info, others=(other,))
+    assert record == ClusterRecord(name="cl", seen_at=NOW, info=info, others_count=1)
+    [kept] = desk.changes().externals
+    assert (kept.id, kept.name, kept.user, kept.first_seen) == ("cl/9", "train", "eve", NOW)
     _, desk = told(there(), reading=BatchReading(trouble="down"))
     assert desk.changes().clusters == ()
 

@@ -14,6 +14,8 @@ from tinydb import TinyDB
 
 from hopper.dispatch.changes import Changes
 from hopper.model.attempt import Attempt, Remains
+from hopper.model.backend import ClusterRecord, ExternalJob
+from hopper.model.batch import NativePhase
 from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.model.states import JobState
@@ -23,6 +25,7 @@ from hopper.store.errors import LockHeld, StoreDamaged, StoreError
 from hopper.store.journal import Limits
 from hopper.store.lock import StateLock
 from hopper.store.state import StateStore
+from hopper.store.values import from_json
 from tests.unit.store.samples import T0, make_event, make_job, make_worker
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -273,6 +276,36 @@ def test_a_run_is_taken_out_of_the_history(folder: Path) -> None:
         assert [known.id for known in store.history_runs()] == ["r2"]
         store.commit(Changes(forgotten_runs=("r1",)))
     assert check(folder) == []
+
+
+def test_jobs_of_others_are_forgotten_in_time(folder: Path) -> None:
+    def external(native: str, gone_at: datetime | None = None) -> ExternalJob:
+        return ExternalJob(
+            id=f"cl/{native}", backend="cl", native_id=native, phase=NativePhase.RUNNING,
+            first_seen=T0, gone_at=gone_at,
+        )  # fmt: skip
+
+    gone, lately = external("1", gone_at=T0), external("2", gone_at=NOW)
+    there, forlorn = external("3"), replace(external("4"), id="x/4", backend="x")
+    looks = ClusterRecord(name="cl", seen_at=NOW)
+    with StateStore.open(folder) as store:
+        store.commit(Changes(externals=(gone, lately, there, forlorn), clusters=(looks,)))
+        store.maintain(NOW, keep=MONTH)
+        assert dict(store.externals) == {"cl/2": lately, "cl/3": there}
+        store.commit(Changes(forgotten_externals=("cl/3", "nobody")))
+    with StateStore.open(folder, readonly=True) as reader:
+        assert dict(reader.externals) == {"cl/2": lately}
+
+
+def test_a_cluster_of_an_older_hopper_is_read() -> None:
+    old: dict[str, object] = {
+        "name": "cl",
+        "seen_at": None,
+        "info": None,
+        "others": [{"x": 1}],
+        "clone_bytes": 3,
+    }
+    assert from_json(ClusterRecord, old) == ClusterRecord(name="cl")
 
 
 def test_results_for_equal_tasks_come_back(folder: Path) -> None:
