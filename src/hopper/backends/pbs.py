@@ -79,6 +79,8 @@ class Pbs:
         the index to the ends of the names by itself.
         """
         torque = self._settings.dialect == reading.TORQUE
+        # PBS refuses 1-1; an index without a task has no script and ends at once.
+        count = count if torque else max(2, count)
         place = log_path(log) if torque else f"{log_path(log)}.^array_index^"
         option = "-t" if torque else "-J"
         # PBS refuses arrays that may not be run again; the script sees that it runs once.

@@ -198,6 +198,8 @@ def test_directives_of_arrays() -> None:
     lines = PBS.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 3)
     assert lines[-1] == "#PBS -J 1-3"
     assert "#PBS -r y" in lines, "PBS refuses any other array"
+    one = PBS.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 1)
+    assert one[-1] == "#PBS -J 1-2", "and one of a single job"
     assert "#PBS -o x/log.^array_index^.pbs.out" in lines
     torque = Pbs(BackendSettings(name="t", kind="pbs", dialect="torque"))
     lines = torque.array_directives("fit", "abcdefghij", BatchResources(), "~/x/log", 3)
