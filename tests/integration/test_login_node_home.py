@@ -120,6 +120,18 @@ def test_the_systems_own_words_come_home_of_what_did_not_complete(
     assert (attempt, text[-13:]) == (bad.attempt, "cannot chdir\n")
 
 
+def test_words_of_a_member_of_an_array_whose_script_never_started(node: LoginNode) -> None:
+    group = node.side("g000000001")
+    group.mkdir(parents=True)
+    (group / "log.4.pbs.err").write_text("cannot chdir\n")
+    (group / "log.4.out").write_text("slurmstepd\n")
+    (group / "log.5.pbs.err").write_text("another's\n")
+    follow = {"array_log": "g000000001/log.4"}
+    assert not node.collect("m000000004", **follow).gathered
+    report = node.collect("m000000004", over=True, **follow)
+    assert contents(report) == {"log": b"slurmstepd\n", "system": b"cannot chdir\n"}
+
+
 def test_words_of_a_job_whose_script_never_started(node: LoginNode) -> None:
     submission = node.submission()
     node.submit(submission)

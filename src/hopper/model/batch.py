@@ -67,6 +67,8 @@ class FollowBatch:
     outputs: tuple[str, ...] = ()
     """Globs below the working folder."""
     generates_source: str = ""
+    array_log: str = ""
+    """Of a member of a job array, where below the work folder what the system keeps of it is."""
     over: bool = False
     """The batch system says that it has ended: collect though its script recorded no end."""
     zip_name: str = ""

@@ -113,6 +113,7 @@ def _follow_call(order: BatchOrder, item: FollowBatch) -> str:
             item.generates_source,
             order.log_limit,
             "\n".join(item.outputs),
+            item.array_log,
         ],
     )
 

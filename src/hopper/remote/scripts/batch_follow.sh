@@ -27,10 +27,11 @@ path_of() {
 collected=0
 collected_limit=500
 
-# follow ATTEMPT COLLECT OVER FOLDER OUTPUT ERROR GENERATES LOG_LIMIT GLOBS: what its side folder
-# says; if it has ended, or is said to be OVER, what it left to bring home.
+# follow ATTEMPT COLLECT OVER FOLDER OUTPUT ERROR GENERATES LOG_LIMIT GLOBS ARRAY_LOG: what its side
+# folder says; if it has ended, or is said to be OVER, what it left to bring home.
 follow() {
     side=$work/$1
+    [ "$3" != 1 ] || [ -z "${10}" ] || [ -e "$side/started" ] || link_logs "$work/${10}"
     attempt=$1
     native='' began='' node='' code='' ended='' alive='' how=''
     [ -f "$side/started" ] && read -r began native node <"$side/started"
@@ -68,6 +69,15 @@ follow() {
     emit side "$1" "$native" "$began" "$code" "$ended" "$out_size" "$err_size" "$alive" "$node" "$how"
     [ "$over" = 0 ] || collect_task "$@"
 }
+
+# link_logs PREFIX: what the system keeps of a member of a job array whose script never ran; others
+# have the links by themselves.
+link_logs() {
+    mkdir -p "$side"
+    for name in out err pbs.out pbs.err lsf.out lsf.err; do
+        [ ! -s "$1.$name" ] || ln -s "$1.$name" "$side/log.$name"
+    done
+} 2>/dev/null
 
 # Files that grow, to be measured in one go: a word for each, and the paths.
 growing=
