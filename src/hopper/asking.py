@@ -14,7 +14,7 @@ from hopper.config.model import HopperConfig
 from hopper.config.workflows import GitClone
 from hopper.errors import HopperError, UsageError
 from hopper.model.batch import BatchOrder, BatchReport, Query, ReadBatchLog, Said
-from hopper.workflows import shell
+from hopper.workflows import here, shell
 
 QUESTION = "hopper"
 """The name of the one query of an order."""
@@ -47,6 +47,10 @@ class Asking:
             self._visitor.close()
             self._visitor = None
 
+    def folder(self, backend: Backend) -> str:
+        """Return where a workflow's command runs on a backend that says no other folder."""
+        return str(self._config.source.parent) if backend.workers else "~"
+
     def visit(
         self, backend: Backend, queries: Sequence[Query], *, within: timedelta = SHORT_TIME
     ) -> BatchReport:
@@ -63,11 +67,14 @@ class Asking:
     ) -> Said:
         """Have shell text run on a backend's login node and return what it said.
 
-        The deploy key of ``git`` goes along. HopperError where there is no answer.
+        For the workers it is run on this machine. The deploy key of ``git`` goes along.
+        HopperError where there is no answer.
         """
         key = git.deploy_key if git is not None else None
         if key is not None and not key.is_file():
             raise UsageError(f"there is no deploy key {key}")
+        if backend.workers:
+            return here.run(text, key=key, within=within)
         uploads = ((str(key), shell.KEY_NAME),) if key is not None else ()
         query = Query(name=QUESTION, shell=text)
         report = answered(self._send(backend, within, queries=(query,), uploads=uploads), backend)

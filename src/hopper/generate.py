@@ -115,6 +115,8 @@ class Draft:
     git: GitVersion | None = None
     base: str = ""
     """The folder that relative working folders are below, without a repository."""
+    files: Path | None = None
+    """The folder at home that inputs are below; None where there is none."""
 
 
 def draft(recipe: Recipe, asking: Asking) -> Draft:
@@ -124,17 +126,24 @@ def draft(recipe: Recipe, asking: Asking) -> Draft:
     if recipe.workflow is not None:
         login_shell = recipe.backend.login_shell
         step = shell.run_command(recipe.workflow.command, login_shell=login_shell)
-        folder, within = "~", recipe.workflow.timeout
+        folder, within = asking.folder(recipe.backend), recipe.workflow.timeout
     else:
         step = shell.read_file(recipe.source_file)
         folder, within = _folder(recipe.source), SOURCE_TIME
     fetched = _fetch(recipe, step, asking, folder=folder, within=within)
+    git = _version(recipe, fetched.sha)
     return Draft(
         recipe=recipe,
         document=parse(fetched.content, recipe.source_file or recipe.name),
-        git=_version(recipe, fetched.sha),
+        git=git,
+        files=_at_home(git.folder if git is not None else folder, recipe.backend),
         base="" if recipe.workflow is not None or recipe.git is not None else folder,
     )
+
+
+def _at_home(folder: str, backend: Backend) -> Path | None:
+    """Return the folder as one at home, where workflows for the workers have theirs."""
+    return Path(folder).expanduser() if backend.workers else None
 
 
 def _content(path: Path) -> bytes:
@@ -166,7 +175,20 @@ def _version(recipe: Recipe, sha: str) -> GitVersion | None:
     if git is None:
         return None
     folder = shell.clone_folder(git, recipe.backend.clone_dir, sha)
-    return GitVersion(repo=git.repo, branch=git.branch, sha=sha, folder=folder)
+    home = _at_home(folder, recipe.backend)
+    return GitVersion(
+        repo=git.repo,
+        branch=git.branch,
+        sha=sha,
+        folder=str(home or folder),
+        size=_size(home) if home is not None else 0,
+    )
+
+
+def _size(folder: Path) -> int:
+    """Return about how many bytes go into the zip of each task; what is odd is told by packing."""
+    files = (path for path in folder.rglob("*") if ".git" not in path.parts and path.is_file())
+    return sum(path.stat().st_size for path in files)
 
 
 def plan(config: HopperConfig, drawn: Draft, *, now: datetime, most: int | None = None) -> NewRun:
@@ -195,7 +217,7 @@ def plan(config: HopperConfig, drawn: Draft, *, now: datetime, most: int | None 
         environments=config.environments,
         retries=config.dispatch.retries,
         base=drawn.base,
-        files=config.source.parent if recipe.file is not None else None,
+        files=config.source.parent if recipe.file is not None else drawn.files,
     )
 
 

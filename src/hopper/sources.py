@@ -69,7 +69,7 @@ def sync(config: HopperConfig, source: Source, asking: Asking, *, now: datetime)
 
 
 def _look(config: HopperConfig, source: Source, asking: Asking, now: datetime) -> Synced:
-    backend = find_backend(config, source.backend)
+    backend = find_backend(config, source.backend, workers=True)
     step, work_dir = shell.list_files(source.workflows_glob), backend.work_dir
     if source.git is not None:
         clones = backend.clone_dir

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,44 @@ def test_logs_while_it_runs_then_cancel_and_rerun(lab: Lab) -> None:
         left = [path for path in (worker.home / "Inbox").rglob("*") if path.name != ".hopper"]
         assert left == [], f"{worker.name} was not tidied up"
     assert [*(lab.state / "db/packed").iterdir()] == []
+
+
+def test_a_repository_goes_along_with_the_tasks_that_it_makes(lab: Lab) -> None:
+    repo = lab.folder / "repo"
+    (repo / "sub").mkdir(parents=True)
+    (repo / "tool.sh").write_text("#!/bin/sh\necho tool of $1; pwd > where\n")
+    (repo / "tool.sh").chmod(0o755)
+    (repo / "sub/data.txt").write_text("data\n")
+    tasks = [
+        {"id": "top", "command": './tool.sh "$HOPPER_GIT_SHA"', "outputs": ["where"]},
+        {"id": "below", "command": "cat data.txt; ls -A ..", "working_dir": "sub"},
+    ]
+    (repo / "plan.json").write_text(json.dumps(tasks))
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(repo)]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run([*git, *words], check=True)
+    sha = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    clones = lab.folder / "clones"
+    workflow = {"name": "sims", "backend": "farm", "command": "cat plan.json"}
+    lab.set_up(
+        {
+            "backends": [
+                {**BACKENDS[0], "clone_dir": str(clones), "work_dir": str(lab.folder / "w")}
+            ],
+            "workflows": [{**workflow, "git": {"repo": str(repo)}}],
+            "sources": [{"name": "lab", "type": "path", "path": str(repo), "backend": "farm",
+                         "workflows_glob": "*.json"}],
+        }
+    )  # fmt: skip
+    run = lab.run("workflow", "run", "sims").strip()
+    lab.run("dispatch", "--until-idle")
+    assert states(lab, run) == {"top": "completed", "below": "completed"}
+    home = lab.state / "inbox" / run
+    assert (home / "top/stdout.log").read_text() == f"tool of {sha}\n"
+    assert (home / "below/stdout.log").read_text().split() == [
+        "data", "plan.json", "sub", "tool.sh",
+    ]  # fmt: skip
+    lab.run("source", "sync")
+    assert "lab:plan.json" in lab.run("workflow", "list")
+    shown = lab.run("workflow", "dry-run", "lab:plan.json", "--script", "below")
+    assert "cat data.txt" in shown

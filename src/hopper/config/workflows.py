@@ -52,7 +52,8 @@ class Workflow(Settings):
 
     name: Name = Field(description="What it is called.", json_schema_extra={"unit": "name"})
     backend: Name = Field(
-        description="Where its command and its tasks run.", json_schema_extra={"unit": "name"}
+        description="Where its command and its tasks run; for the workers, the command runs here.",
+        json_schema_extra={"unit": "name"},
     )
     command: ShellText = Field(
         description="Prints the tasks as JSON.", json_schema_extra={"unit": "bash"}, min_length=1

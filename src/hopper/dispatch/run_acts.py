@@ -65,12 +65,18 @@ def add_tasks(
             remote_name=new.job,
             no_cache=no_cache,
             # Of the zip that is packed when its turn has come.
-            zip_size=new.input_bytes if run.on_workers else 0,
-            unpacked_size=new.input_bytes if run.on_workers else 0,
+            zip_size=_zip_size(run, new),
+            unpacked_size=_zip_size(run, new),
         )
         desk.put(job)
         made.append(job)
     return made
+
+
+def _zip_size(run: Run, new: NewTask) -> int:
+    if not run.on_workers:
+        return 0
+    return new.input_bytes + (run.git.size if run.git is not None and new.task.own_folder else 0)
 
 
 def _run(desk: Desk, body: dict[str, object]) -> Done:

@@ -17,6 +17,7 @@ from hopper.config import job_file
 from hopper.errors import RejectedZip, UsageError
 from hopper.home.archive import SCRIPT, check_name
 from hopper.home.files import CHUNK, HomeTrouble, move_new
+from hopper.model.task import WORK
 
 SKIPPED = frozenset({".git", "__pycache__"})
 """Folders that are never packed."""
@@ -81,18 +82,20 @@ def pack_folder(folder: Path, destination: Path, *, exclude: Collection[Path] = 
     return Packed(members=tuple(contents.names))
 
 
-def pack_task(script: str, files: Mapping[str, Path], destination: Path) -> int:
+def pack_task(script: str, files: Mapping[str, Path], clone: Path | None, destination: Path) -> int:
     """Make the zip of a task at ``destination``, which must be new; return its size unpacked.
 
-    ``script`` is its ``run_job.sh``, ``files`` what else goes in, by name. UsageError for names
-    that no zip may have.
+    ``script`` is its ``run_job.sh``, ``files`` what else goes in, by name; ``clone`` the folder
+    whose contents it runs in. UsageError for what cannot go into a zip.
     """
     contents = _Contents(destination.parent, [])
     contents.add_text(SCRIPT, script, mode=0o755)
+    if clone is not None:
+        contents.add_tree(clone, WORK)
     for name, path in files.items():
         contents.add_file(posixpath.normpath(name), path)
     contents.write(destination)
-    return len(os.fsencode(script)) + sum(path.stat().st_size for path in files.values())
+    return contents.size()
 
 
 def _named_files(argv: Sequence[str], here: Path) -> tuple[str, ...]:
@@ -122,6 +125,15 @@ class _Contents:
     def add_file(self, name: str, path: Path) -> None:
         real = path.resolve()
         self._add(name, real, real.stat().st_mode)
+
+    def add_tree(self, folder: Path, name: str) -> None:
+        real = Path(os.path.realpath(folder))
+        self._walk(real, name, (real,), ())
+
+    def size(self) -> int:
+        """Return the bytes of all that goes in."""
+        whats = self.names.values()
+        return sum(len(w) if isinstance(w, bytes) else w.stat().st_size for w in whats)
 
     def add_path(self, path: Path) -> None:
         place = Path(os.path.normpath(self.here / path))

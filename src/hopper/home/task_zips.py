@@ -47,7 +47,8 @@ class PackedTasks:
         known = self._made.get(job.id)
         if known is None or known[0] != attempt.id:
             _check(task)
-            packing = self._pool.submit(self._pack, job.id, task, self._script(job, run))
+            clone = _clone(task, run)
+            packing = self._pool.submit(self._pack, job.id, task, self._script(job, run), clone)
             known = self._made[job.id] = (attempt.id, packing)
         wait([known[1]], timeout=SHORT_WAIT)
         if not known[1].done():
@@ -58,12 +59,12 @@ class PackedTasks:
             del self._made[job.id]
             raise
 
-    def _pack(self, job_id: str, task: Task, script: str) -> ReadyZip:
+    def _pack(self, job_id: str, task: Task, script: str, clone: Path | None) -> ReadyZip:
         path = self._path(job_id)
         with trouble(f"cannot pack {job_id} in {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
-            unpacked = pack_task(script, members(task), path)
+            unpacked = pack_task(script, members(task), clone, path)
             size, digest = path.stat().st_size, sha256(path)
         return ReadyZip(path=path, size=size, sha256=digest, unpacked_size=unpacked)
 
@@ -85,6 +86,16 @@ def members(task: Task) -> dict[str, Path]:
     """Return the files of a task's zip by their names there."""
     folder = f"{WORK}/{task.working_dir}" if task.own_folder else INPUTS
     return {f"{folder}/{name}": Path(path) for path, name in task.input_pairs}
+
+
+def _clone(task: Task, run: Run | None) -> Path | None:
+    """Return the clone at home that a task runs in a copy of; None where there is none."""
+    if run is None or run.git is None or not task.own_folder:
+        return None
+    folder = Path(run.git.folder)
+    if not folder.is_dir():
+        raise UsageError(f"the clone {folder} is gone", way_out="run the workflow anew")
+    return folder
 
 
 def _check(task: Task) -> None:

@@ -32,7 +32,9 @@ class GitVersion:
     branch: str
     sha: str
     folder: str = ""
-    """The clone on the backend."""
+    """The clone on the backend; for the workers, at home."""
+    size: int = 0
+    """Bytes of a clone at home, which goes into the zip of each task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

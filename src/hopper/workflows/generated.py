@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from hopper.config.model import HopperConfig
 from hopper.dispatch.run_acts import NewTask
@@ -33,7 +34,8 @@ class GeneratedTasks:
             retries=self._config.dispatch.retries,
         )
         document = parse(self._read(job), job.task.generates_source if job.task else "")
-        tasks, _ = plan_tasks(document, around, existing=existing)
+        clone = Path(run.git.folder) if run.git is not None and run.on_workers else None
+        tasks, _ = plan_tasks(document, around, existing=existing, files=clone)
         return tasks
 
     def _read(self, job: Job) -> bytes:

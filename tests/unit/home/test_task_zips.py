@@ -6,6 +6,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hopper.home.files import sha256
 from hopper.home.task_zips import PackedTasks
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, JobSpec, Origin
+from hopper.model.run import GitVersion, Run
 from hopper.model.states import JobState
 from hopper.model.task import Task
 from tests.conftest import Eventually
@@ -126,3 +128,27 @@ def test_an_input_that_is_another_by_now_is_told(packed: PackedTasks, tmp_path: 
         packed.zip_of(job(task), None)
     whole = Task(id="fit", command="echo", inputs=inputs, input_sums=(sha256(tmp_path / "in"),))
     packed.zip_of(job(whole), None)
+
+
+def test_a_clone_at_home_is_what_it_runs_in(
+    packed: PackedTasks, tmp_path: Path, eventually: Eventually
+) -> None:
+    clone = tmp_path / "clone"
+    (clone / ".git").mkdir(parents=True)
+    (clone / ".git/config").touch()
+    (clone / "deep").mkdir()
+    (clone / "deep/run.py").write_text("print()")
+    git = GitVersion(repo="r", branch="main", sha="0" * 40, folder=str(clone))
+    run = Run(id="r", workflow="w", backend="farm", on_workers=True, created_at=NOW, git=git)
+    inputs = (f"{clone}/deep/run.py:deep/run.py", f"{clone}/deep/run.py:again.py")
+    mine = job(Task(id="fit", command="echo", working_dir=".", inputs=inputs))
+    eventually(lambda: packed.zip_of(mine, run))
+    ready = packed.zip_of(mine, run)
+    assert ready is not None
+    with zipfile.ZipFile(ready.path) as archive:
+        assert set(archive.namelist()) == {"run_job.sh", "work/deep/run.py", "work/again.py"}
+        assert ready.unpacked_size == sum(member.file_size for member in archive.infolist())
+    gone = replace(run, git=replace(git, folder=str(tmp_path / "gone")))
+    packed.drop(mine)
+    with pytest.raises(UsageError, match=r"the clone .* is gone"):
+        packed.zip_of(mine, gone)
