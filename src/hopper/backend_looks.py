@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from hopper.backends.pbs_reading import told_by_version
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError
+from hopper.model.attempt import Attempt
 from hopper.model.batch import (
     BatchReading,
     BatchReport,
@@ -162,6 +163,8 @@ class Elsewhere:
     seen: NativeSighting
     job: str = ""
     """Our job, if it is one."""
+    array: str = ""
+    """The id of our job array that it is of, or that it stands for as a whole."""
 
 
 def elsewhere(
@@ -178,17 +181,30 @@ def elsewhere(
     me = dict(report.answers).get("me")
     users = set(backend.users) or {me.stdout.strip() if me is not None else ""}
     ours = _ours(config, backend.name)
+    arrays = {attempt.array for _, attempt in ours.values() if attempt.array}
     return [
-        Elsewhere(seen=seen, job=ours.get(seen.native_id, ""))
+        _elsewhere(seen, ours, arrays)
         for seen in reading.jobs
         if seen.phase is not NativePhase.ENDED and (everybody or "*" in users or seen.user in users)
     ]
 
 
-def _ours(config: HopperConfig, backend: str) -> dict[str, str]:
+def _elsewhere(
+    seen: NativeSighting, ours: Mapping[str, tuple[str, Attempt]], arrays: Collection[str]
+) -> Elsewhere:
+    if seen.native_id in ours:
+        job, attempt = ours[seen.native_id]
+        return Elsewhere(seen=seen, job=job, array=attempt.array)
+    # Members that wait are one row with some systems; the array's id is in their name.
+    array = next((part for part in seen.name.split(".") if part in arrays), "")
+    return Elsewhere(seen=seen, array=array)
+
+
+def _ours(config: HopperConfig, backend: str) -> dict[str, tuple[str, Attempt]]:
+    """Return our jobs and their attempts there, by native id."""
     with bootstrap.read_state(config) as store:
         return {
-            attempt.native_id: job.id
+            attempt.native_id: (job.id, attempt)
             for job in store.jobs.values()
             if job.backend == backend
             for attempt in job.attempts

@@ -191,10 +191,18 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def plan(config: HopperConfig, drawn: Draft, *, now: datetime, most: int | None = None) -> NewRun:
+def plan(
+    config: HopperConfig,
+    drawn: Draft,
+    *,
+    now: datetime,
+    most: int | None = None,
+    array: str | None = None,
+) -> NewRun:
     """Return the run that a draft comes to. InvalidWorkflow, UsageError.
 
-    ``most``: tasks at a time, in place of what the workflow and the config say.
+    ``most`` (tasks at a time) and ``array`` (``auto`` or ``never``) go before what the workflow
+    and the config say.
     """
     recipe, document = drawn.recipe, drawn.document
     owner = recipe.workflow or recipe.source
@@ -205,6 +213,7 @@ def plan(config: HopperConfig, drawn: Draft, *, now: datetime, most: int | None 
         on_workers=recipe.backend.workers,
         created_at=now,
         max_concurrent=most or document.max_concurrent or recipe.max_concurrent,
+        array=array or document.array,
         git=drawn.git,
         description=document.description or (owner.description if owner is not None else ""),
         user=_user(),

@@ -79,6 +79,7 @@ class ClusterLab:
             backend=backend,
             created_at=datetime.now(UTC),
             max_concurrent=document.max_concurrent,
+            array=document.array,
         )
         bootstrap.command(config, run_body(plan_run(document, run, target, files=self.folder)))
         return run.id

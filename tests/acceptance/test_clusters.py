@@ -193,6 +193,54 @@ def _away(engine: Engine) -> Iterator[None]:
         getattr(rig, f"start_{part}")()
 
 
+def test_equal_tasks_go_as_a_job_array_and_stay_jobs_of_their_own(
+    engine: Engine, lab: ClusterLab
+) -> None:
+    before = {_base(job.id) for job in engine.rig.jobs()}
+    run = lab.start_run(
+        [
+            task("good", 'echo "$HOPPER_TASK_ID"; echo mine > "$HOPPER_OUTPUT_DIR/own.txt"'),
+            task("bad", "echo wrong >&2; exit 3"),
+            task("again", "exit 4", retries=1),
+            task("long", "sleep 600"),
+            task("other", "true", memory="50M"),
+        ],
+        "cl",
+        array="auto",
+    )
+    with lab.dispatching():
+        lab.eventually(lambda: lab.states()["long"] == "running", within=60)
+        job = lab.tasks()["long"]
+        there = json.loads(lab.hopper("backend", "jobs", "cl", "--json"))
+        assert there
+        assert all(one["job"] or one["array"] for one in there), "none of them is somebody else's"
+        lab.hopper("cancel", job["id"])
+        ended = {"good": "completed", "bad": "failed", "again": "failed", "long": "cancelled",
+                 "other": "completed"}  # fmt: skip
+        lab.eventually(lambda: lab.states() == ended, within=60)
+    seen = lab.tasks()
+    assert {name: job["exit_code"] for name, job in seen.items() if name != "long"} == {
+        "good": 0, "bad": 3, "again": 4, "other": 0,
+    }  # fmt: skip
+    members = [seen[name] for name in ("good", "bad", "long")]
+    assert len({job["array"]["id"] for job in members}) == 1
+    assert len({job["native_id"] for job in members}) == 3
+    assert [seen["again"]["array"], seen["other"]["array"]] == [None, None]
+    assert (lab.home(run, "good") / "stdout.log").read_text() == "good\n"
+    assert (lab.home(run, "good") / "own.txt").read_text() == "mine\n"
+    assert (lab.home(run, "bad") / "stderr.log").read_text() == "wrong\n"
+    said = "index {index} of the job array {id}".format(**seen["good"]["array"])
+    assert said in lab.hopper("show", seen["good"]["id"])
+    assert said.removeprefix("i") in lab.hopper("run", "script", run, "good")
+    made = {_base(job.id) for job in engine.rig.jobs()} - before
+    assert len(made) == 3, "the array, the other, and the second try of one member"
+
+
+def _base(native: object) -> str:
+    """Return what the members of a job array have in common."""
+    return re.split(r"[_.[]", str(native))[0]
+
+
 @pytest.mark.parametrize(
     "after",
     [0.4, pytest.param(0.9, marks=pytest.mark.soak), pytest.param(1.4, marks=pytest.mark.soak)],
@@ -204,6 +252,34 @@ def test_a_killed_dispatcher_submits_each_task_once(
     before = set(engine.attempts())
     count = 6
     lab.start_run([task(f"t{number}", "true") for number in range(count)], "cl")
+    _dispatch_and_kill(lab, after)
+    lab.dispatch()
+    assert set(lab.states().values()) == {"completed"}
+    made = [name for name in engine.attempts() if name not in before]
+    assert len(made) == len(set(made)) == count
+
+
+@pytest.mark.parametrize("engine", ["slurm", "gridengine"], indirect=True)
+@pytest.mark.parametrize(
+    "after",
+    [0.5, pytest.param(1.0, marks=pytest.mark.soak), pytest.param(1.5, marks=pytest.mark.soak)],
+)
+def test_a_killed_dispatcher_submits_a_job_array_once(
+    engine: Engine, lab: ClusterLab, after: float
+) -> None:
+    before = len(engine.attempts())
+    names = [f"t{number}" for number in range(5)]
+    tasks = [task(name, f"echo {name} >> ~/ran-$HOPPER_RUN_ID") for name in names]
+    run = lab.start_run(tasks, "cl", array="auto")
+    _dispatch_and_kill(lab, after)
+    lab.dispatch()
+    assert set(lab.states().values()) == {"completed"}
+    assert sorted(engine.rig.ssh(f"cat ran-{run}").stdout.decode().split()) == names
+    assert len(engine.attempts()) - before == len(names)
+
+
+def _dispatch_and_kill(lab: ClusterLab, after: float) -> None:
+    """Kill a dispatcher so many seconds after it has recorded its first intents."""
     with (lab.folder / "dispatch.out").open("ab") as output:
         process = subprocess.Popen(
             ["hopper", "dispatch"],
@@ -216,10 +292,6 @@ def test_a_killed_dispatcher_submits_each_task_once(
         process.wait(timeout=after)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    lab.dispatch()
-    assert set(lab.states().values()) == {"completed"}
-    made = [name for name in engine.attempts() if name not in before]
-    assert len(made) == len(set(made)) == count
 
 
 def test_zips_go_to_a_cluster_as_to_workers(engine: Engine, lab: ClusterLab) -> None:

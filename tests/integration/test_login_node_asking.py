@@ -153,3 +153,57 @@ def test_what_is_cleaned_is_gone(node: LoginNode) -> None:
     report = node.ask(cleans=(submission.attempt, "a000000009"))
     assert report.cleaned == (submission.attempt, "a000000009")
     assert not node.side(submission.attempt).exists()
+
+
+# Job arrays
+
+
+def test_a_job_array_takes_the_scripts_of_its_members_along(node: LoginNode) -> None:
+    array = node.submission(tasks=((1, "one"), (12, "twelve")))
+    tried(node, array)
+    (node.side(array.attempt) / "tasks").mkdir()
+    (node.side(array.attempt) / "tasks" / "3.sh").write_text("of an earlier try")
+    assert node.submit(replace(array, lookup="true")).verdict is Submitted.NOW
+    tasks = {path.name: path.read_text() for path in (node.side(array.attempt) / "tasks").iterdir()}
+    assert tasks == {"1.sh": "one", "12.sh": "twelve"}
+
+
+def test_a_member_is_withdrawn_by_what_became_of_its_array(node: LoginNode) -> None:
+    array, members = node.submission(tasks=((1, "one"), (2, "two"))), ("m1", "m2")
+
+    def withdrawal(name: str, lookup: str = "exit 1") -> Withdrawal:
+        return Withdrawal(attempt=name, lookup=lookup, array=array.attempt)
+
+    before = node.ask(withdrawals=(withdrawal("m1"),))
+    assert before.withdrawn == ("m1",), "nobody has tried to submit it"
+    tried(node, array)
+    assert node.ask(withdrawals=(withdrawal("m1", "true"),)).withdrawn == ("m1",)
+    unknown = node.ask(withdrawals=(withdrawal("m1"),))
+    assert [item.verdict for item in unknown.submitted] == [Submitted.UNDERWAY]
+    node.submit(replace(array, lookup="true"))
+    after = node.ask(withdrawals=tuple(withdrawal(name) for name in members))
+    assert [(item.attempt, item.said.stdout) for item in after.submitted] == [
+        ("m1", "4711\n"),
+        ("m2", "4711\n"),
+    ]
+    assert not after.withdrawn
+    for name in members:
+        assert (node.side(name) / "run").is_dir(), "it never runs, whatever comes"
+        assert (node.side(name) / "cancel").exists()
+
+
+def test_an_array_goes_with_the_last_of_its_members(node: LoginNode) -> None:
+    array = node.submission(tasks=((1, "one"), (11, "eleven")))
+    node.submit(array)
+    side = node.side(array.attempt)
+    for index in (1, 11):
+        (side / f"log.{index}.out").touch()
+        node.side(f"m{index}").mkdir()
+    report = node.ask(array_cleans=(("m1", array.attempt, 1),))
+    assert report.cleaned == ("m1",)
+    assert not node.side("m1").exists()
+    assert not (side / "log.1.out").exists()
+    assert (side / "log.11.out").exists()
+    assert (side / "tasks" / "11.sh").exists()
+    node.ask(array_cleans=(("m11", array.attempt, 11),))
+    assert not side.exists()

@@ -8,7 +8,7 @@ are asked in UTC.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hopper.backends import gridengine_errors as errors
@@ -51,11 +51,18 @@ _FEW = 10
 _LONGEST_NAME = 100
 # A script's own lines of "#$" are not to be taken for options: they come from its head alone.
 _HEAD = "sed -n -e '/^[^#]/q' -e 's/^#\\$ //p'"
-_NUMBERS = "sed -n 's/.*<JB_job_number>\\([0-9]*\\)<.*/\\1/p'"
 _NAMED = """awk -F'[<>]' -v a="$a" '$2=="JB_job_number" {i=$3} \
 $2=="JB_name" && ($3==a || index($3, a ".")==1) {print i; exit}'"""
-_GONE = """awk '$0=="=" {b=1; next} !b {l[$1]=1; next} \
-{n=$1; sub(/[.].*/, "", n)} !(n in l) && !d[n]++ {print n}'"""
+# A line for each: its number and, of an array, its tasks, those that wait as ranges.
+_LIVE_IDS = """awk -F'[<>]' '$2=="JB_job_number" {i=$3; t=""} $2=="tasks" {t=$3} \
+$2=="/job_list" {print i, t}'"""
+_GONE = """awk 'function waits(r, k, m, a, x) { m=split(r, a, ","); while (m) { \
+if (split(a[m--], x, /[-:]/) < 2) x[2]=x[1]; \
+if (k>=x[1]+0 && k<=x[2]+0 && (k-x[1]) % (x[3]>0 ? x[3] : 1)==0) return 1 } return 0 } \
+$0=="=" {b=1; next} \
+!b {l[$1]=1; if ($2 ~ /^[0-9]+$/) l[$1 "." $2]=1; else r[$1]=r[$1] "," $2; next} \
+{n=$1; k=0; if (sub(/[.].*/, "", n)) {k=$1; sub(/.*[.]/, "", k)}} \
+$1 in l || (k && waits(r[n], k+0)) {next} !d[n]++ {print n}'"""
 
 
 class GridEngine:
@@ -160,7 +167,7 @@ class GridEngine:
         queue_said, accounting_said, seen = "", "", False
         for number in range(len(portions(asked))):
             said = answers.get(portion_name("jobs", number))
-            part, trouble = _live(said)
+            part, trouble = _live(said, asked)
             live.update(errors.with_reasons(part, _told(said, "errors")))
             queue_said = queue_said or trouble
             ended, trouble, told = _over(said)
@@ -208,7 +215,7 @@ def _poll(ids: Sequence[str]) -> str:
         listed = call("printf", ["%s\\n", *ids])
         lines += [
             f"ids() {{ {listed}; }}",
-            f"l=$(printf '%s\\n' \"$q\" | {_NUMBERS})",
+            f"l=$(printf '%s\\n' \"$q\" | {_LIVE_IDS})",
             f"g=$({{ printf '%s\\n=\\n' \"$l\"; ids; }} | {_GONE})",
             'if [ -n "$g" ]; then set -- $g',
             f'if [ $# -gt {_FEW} ]; then qacct -o "$(id -un)" -j; c=$?',
@@ -234,7 +241,7 @@ def _told(said: Said | None, name: str) -> str:
     return section[0] if section is not None else ""
 
 
-def _live(said: Said | None) -> tuple[dict[str, NativeSighting], str]:
+def _live(said: Said | None, asked: Collection[str] = ()) -> tuple[dict[str, NativeSighting], str]:
     if said is None:
         return {}, "qstat was not asked"
     text, code = _section(said, "queue") or ("", -1)
@@ -242,7 +249,7 @@ def _live(said: Said | None) -> tuple[dict[str, NativeSighting], str]:
         return {}, complaint(said, "qstat")
     if not reading.whole(text):
         return {}, f"qstat: not understood: {one_line(text)[:80] or 'nothing'}"
-    return reading.read_jobs(text), ""
+    return reading.read_jobs(text, asked), ""
 
 
 def _over(said: Said | None) -> tuple[dict[str, NativeSighting], str, bool]:

@@ -6,7 +6,7 @@ The XML is read by its few flat fields: whoever names a job cannot make more of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from html import unescape
 
@@ -20,6 +20,7 @@ _QUEUE = re.compile(r"<Queue-List>(.*?)</Queue-List>", re.DOTALL)
 _HOST = re.compile(r"<host name='([^']*)'>(.*?)</host>", re.DOTALL)
 _VALUE = re.compile(r"<hostvalue name='(\w+)'>([^<]*)</hostvalue>")
 _LIMIT = re.compile(r"h_rt=(\S+?)(?:,|\s|\Z)")
+_TASKS = re.compile(r"(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?", re.ASCII)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 # shorter
 _DATE = re.compile(r"\w{3} (\w{3}) +(\d+) (\d+):(\d+):(\d+)(?:\.\d+)? (\d{4})\Z", re.ASCII)
 _OTHER_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)(?:\.\d+)?\Z", re.ASCII)
@@ -33,18 +34,48 @@ def whole(text: str) -> bool:
     return "<job_info" in text and text.rstrip().endswith("</job_info>")
 
 
-def read_jobs(text: str) -> dict[str, NativeSighting]:
-    """Return the jobs of ``qstat -xml``, whose times are UTC."""
+def tasks_in(text: str) -> list[range]:
+    """Return the tasks of an array that ``5``, ``1-9:2`` or ``3,5-7:1`` stands for.
+
+    Nothing for what is no such text.
+    """
+    found = []
+    for part in text.split(","):
+        match = _TASKS.fullmatch(part.strip())
+        if match is None or int(match[3] or 1) == 0:
+            return []
+        found.append(range(int(match[1]), int(match[2] or match[1]) + 1, int(match[3] or 1)))
+    return found
+
+
+def read_jobs(text: str, asked: Collection[str] = ()) -> dict[str, NativeSighting]:
+    """Return the jobs of ``qstat -xml``, whose times are UTC.
+
+    Tasks of an array that wait are there as one job with its number alone, save those ``asked``
+    for.
+    """
+    wanted: dict[str, list[int]] = {}
+    for native in asked:
+        base, _, index = native.partition(".")
+        if index:
+            wanted.setdefault(base, []).append(int(index))
     found: dict[str, NativeSighting] = {}
     for block in _JOB.finditer(text):
         fields = {name: unescape(value) for name, value in _FIELD.findall(block[1])}
         number = parse_count(fields.get("JB_job_number", ""))
         if number is None:
             continue
-        task = parse_count(fields.get("tasks", ""))
-        native = f"{number}" if task is None else f"{number}.{task}"
-        found[native] = _job(native, fields)
+        for native in _natives(f"{number}", fields.get("tasks", ""), wanted):
+            found[native] = _job(native, fields)
     return found
+
+
+def _natives(number: str, tasks: str, wanted: Mapping[str, list[int]]) -> list[str]:
+    ranges = tasks_in(tasks)
+    if len(ranges) == 1 and len(ranges[0]) == 1:
+        return [f"{number}.{ranges[0][0]}"]
+    own = [index for index in wanted.get(number, ()) if any(index in part for part in ranges)]
+    return [f"{number}.{index}" for index in own] or [number]
 
 
 def _job(native: str, fields: dict[str, str]) -> NativeSighting:

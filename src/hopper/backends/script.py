@@ -18,6 +18,7 @@ from hopper.errors import HopperError
 from hopper.remote.quoting import quote
 
 WORKER_TEMPLATE = "worker.sh.j2"
+ARRAY_TEMPLATE = "array.sh.j2"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
@@ -36,8 +37,11 @@ def render(
     output_file: str = "",
     error_file: str = "",
     login_shell: bool = False,
+    array: str = "",
+    array_index: int = 0,
+    array_log: str = "",
 ) -> str:
-    """Return the submission script.
+    """Return the submission script, or, of a member of a job array, what its index runs.
 
     Args:
         templates: the folder of the script templates (``roles/batch_submit/templates``).
@@ -53,6 +57,9 @@ def render(
         output_file: where the command's standard output goes, relative to ``working_dir``.
         error_file: the same for standard error.
         login_shell: whether bash reads the login files.
+        array: the id of the attempt's job array; empty for none.
+        array_index: its index there.
+        array_log: the path without suffix of what the system keeps of its output.
 
     Raises:
         HopperError: a variable has no name that a shell takes, a text holds a NUL byte, or a
@@ -71,6 +78,35 @@ def render(
         init=_lines(init, "init"),
         output_file=output_file,
         error_file=error_file,
+        login_shell=login_shell,
+        array=array,
+        array_index=array_index,
+        array_log=array_log,
+    )
+
+
+def render_array(
+    templates: Path,
+    *,
+    hopper_side: str,
+    array: str,
+    directives: Sequence[str],
+    index: str,
+    login_shell: bool,
+) -> str:
+    """Return the submission script of a job array, which starts ``tasks/INDEX.sh``.
+
+    ``hopper_side`` is the array's own folder, ``array`` its id, ``index`` the backend's bash
+    expression of that name; the rest and the errors are ``render``'s.
+    """
+    return _render(
+        templates,
+        ARRAY_TEMPLATE,
+        {},
+        hopper_side=hopper_side,
+        array=array,
+        directives=directives,
+        index=index,
         login_shell=login_shell,
     )
 

@@ -139,7 +139,8 @@ class Slurm:
             "*) printf '%s\\n' \"$q\" >&2; exit 1 ;; esac",
             f"i=$(printf '%s\\n' \"$q\" | {_MATCH} | head -n 1)",
             "fi",
-            '[ -z "$i" ] || printf \'%s\\n\' "$i"',
+            # Of an array, the id that its members have in common.
+            '[ -z "$i" ] || printf \'%s\\n\' "${i%%_*}"',
         ]
         return joined(lines)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hopper.backends.base import Backend, BackendSettings
 from hopper.backends.registry import backend as make
-from hopper.backends.script import render, render_for_worker
+from hopper.backends.script import render, render_array, render_for_worker
 from hopper.backends.zip_jobs import ZipLaunch, as_task
 from hopper.config.backends import Backend as BackendConfig
 from hopper.dispatch.growing import resources_for
@@ -60,14 +60,20 @@ class Systems:
         if task is None:
             task = as_task(job, config, self._zips)
             asked = task.resources
-        side = f"{config.work_dir.rstrip('/')}/{attempt.id}"
+        side = _side(config, attempt.id)
         label = f"{run.workflow}.{task.id}" if run is not None else job.name
+        directives = (
+            [] if attempt.array else backend.directives(label, attempt.id, asked, f"{side}/log")
+        )
         return render(
             self._templates,
             backend.template,
             hopper_side=side,
             attempt=attempt.id,
-            directives=backend.directives(label, attempt.id, asked, f"{side}/log"),
+            directives=directives,
+            array=attempt.array,
+            array_index=attempt.array_index,
+            array_log=f"{_side(config, attempt.array)}/log.{attempt.array_index}",
             log_variables=backend.log_variables(),
             command=_staged(task) + task.command,
             working_dir=task.working_dir,
@@ -120,6 +126,41 @@ class Systems:
             time_limit=int(limit.total_seconds()) if limit is not None else 0,
             inputs=job.task.input_pairs if job.task is not None else (),
         )
+
+    def array_submission(
+        self, members: Sequence[tuple[Attempt, Submission]], job: Job, run: Run | None
+    ) -> Submission:
+        """Return what hands a job array in. HopperError where it cannot be written."""
+        attempt = members[0][0]
+        backend, config = self._backend(attempt.worker), self._configs[attempt.worker]
+        side = _side(config, attempt.array)
+        tasks = {member.array_index: single.script for member, single in members}
+        text = render_array(
+            self._templates,
+            hopper_side=side,
+            array=attempt.array,
+            directives=backend.array_directives(
+                run.workflow if run is not None else job.name,
+                attempt.array,
+                resources_for(job, attempt),
+                f"{side}/log",
+                max(tasks),
+            ),
+            index=backend.log_variables()["index"],
+            login_shell=config.login_shell,
+        )
+        self._keep(attempt.array, text)
+        return Submission(
+            attempt=attempt.array,
+            script=text,
+            command=backend.submit_command(),
+            lookup=backend.lookup_command(attempt.array),
+            tasks=tuple(sorted(tasks.items())),
+        )
+
+    def member_id(self, backend: str, native_id: str, index: int) -> str:
+        """Return the native id of an array's member from that of the array."""
+        return self._backend(backend).member_id(native_id, index)
 
     def queries(
         self, backend: str, jobs: Sequence[Followed], *, now: datetime, others: bool
@@ -187,6 +228,11 @@ def settings_of(config: BackendConfig) -> BackendSettings:
     )
 
 
+def _side(config: BackendConfig, attempt: str) -> str:
+    """Return the side folder of an attempt or a job array."""
+    return f"{config.work_dir.rstrip('/')}/{attempt}"
+
+
 def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
     return BatchTarget(
         name=config.name,
@@ -195,6 +241,9 @@ def _target(config: BackendConfig, backend: Backend) -> BatchTarget:
         work_dir=config.work_dir,
         program=PROGRAMS.get(config.type, ""),
         max_concurrent=config.max_concurrent,
+        # A backend of another package may not know of arrays.
+        array_limit=getattr(backend, "array_limit", 0),
+        arrays=config.array == "auto",
         accounts=backend.accounts,
         users=frozenset(config.users),
     )

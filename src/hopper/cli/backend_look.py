@@ -116,8 +116,9 @@ def jobs(
 
     The dispatcher remembers those of others, at most 1000 that are there and as many that are gone,
     for retention.days. JSON: a list with native_id, name, user, state (the cluster's word), phase,
-    reason, partition, node, cpus, job (ours, or null); with --seen or --history without the last
-    and reason, and with submitted_at, started_at, first_seen, last_seen, gone_at.
+    reason, partition, node, cpus, job (ours, or null), array (its id, where it is of one of our job
+    arrays or stands for all of one; else null); with --seen or --history without the last two and
+    reason, and with submitted_at, started_at, first_seen, last_seen, gone_at.
     """
     from hopper.asking import Asking, find_backend
     from hopper.backend_looks import elsewhere
@@ -155,6 +156,7 @@ def _job_document(one: Elsewhere) -> Json:
         "node": seen.node,
         "cpus": seen.cpus,
         "job": one.job or None,
+        "array": one.array or None,
     }
 
 
@@ -168,7 +170,7 @@ def _job_row(one: Elsewhere) -> tuple[str, ...]:
         seen.partition or "-",
         seen.node or "-",
         str(seen.cpus) if seen.cpus is not None else "-",
-        one.job or "-",
+        one.job or (f"array {one.array}" if one.array else "-"),
         seen.reason,
     )
 

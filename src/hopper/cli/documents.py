@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from hopper.dispatch.overview import Overview, WorkerView
+from hopper.model.attempt import Attempt
 from hopper.model.job import Job
 from hopper.model.worker import WorkerRecord
 
@@ -43,12 +44,20 @@ def job_document(job: Job, record: WorkerRecord | None = None) -> Json:
         "run": job.run or None,
         "task": job.task.id if job.task is not None else None,
         "native_id": attempt.native_id or None if attempt is not None and job.backend else None,
+        "array": array_document(attempt),
         "node": attempt.node or None if attempt is not None else None,
         "started_at": iso(attempt.started_at) if attempt is not None else None,
         "ended_at": iso(attempt.ended_at) if attempt is not None else None,
         "exit_code": attempt.exit_code if attempt is not None else None,
         "no_contact_since": iso(record.no_contact_since) if record is not None else None,
     }
+
+
+def array_document(attempt: Attempt | None) -> Json | None:
+    """Return which member of which job array an attempt is; None where it goes by itself."""
+    if attempt is None or not attempt.array:
+        return None
+    return {"id": attempt.array, "index": attempt.array_index}
 
 
 def worker_document(view: WorkerView) -> Json:

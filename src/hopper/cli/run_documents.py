@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hopper.cli.documents import Json, iso
+from hopper.cli.documents import Json, array_document, iso
 from hopper.dispatch.run_views import RunView, elapsed_seconds, taken_count, task_id
 from hopper.model import wire
 from hopper.model.attempt import Attempt
@@ -32,6 +32,7 @@ def run_document(
         "ended_at": iso(view.ended_at),
         "user": run.user,
         "max_concurrent": run.max_concurrent,
+        "array": run.array or None,
         "git": wire.to_json(run.git) if run.git is not None else None,
         "warnings": list(run.warnings),
         "tasks": len(view.jobs),
@@ -72,6 +73,7 @@ def task_document(job: Job, names: Mapping[str, str]) -> Json:
         "deps": [names.get(other, other) for other in job.spec.after],
         "attempts": len(job.attempts),
         "native_id": attempt.native_id or None if attempt is not None else None,
+        "array": array_document(attempt),
         "node": attempt.node or None if attempt is not None else None,
         "waits_for": attempt.waits_for or None if attempt is not None else None,
         "started_at": iso(attempt.started_at) if attempt is not None else None,

@@ -141,6 +141,8 @@ def _attempt(config: HopperConfig, job: Job, attempt: Attempt) -> Lines:
         yield from _left(config, job, attempt)
         return
     yield f"attempt {attempt.number}", f"{attempt.id} on {attempt.worker}{place}"
+    if attempt.array:
+        yield "  array", f"index {attempt.array_index} of the job array {attempt.array}"
     if job.backend:
         yield from usage_lines(attempt)
     if attempt.started_at is not None:

@@ -19,6 +19,7 @@ from hopper.cli.common import (
 )
 from hopper.cli.run_choosing import no_cache_option
 from hopper.cli.workflow_choosing import (
+    array_option,
     backend_option,
     most_option,
     most_runs,
@@ -161,6 +162,7 @@ def dry_run(
 @workflow_argument
 @backend_option
 @most_option
+@array_option
 @no_cache_option
 @click.option("--watch", "-w", is_flag=True, help="Follow it until it has ended.")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
@@ -172,6 +174,7 @@ def run(
     reference: str,
     backend: str | None,
     most: int | None,
+    array: str | None,
     no_cache: bool,
     watch: bool,
     wait: bool,
@@ -188,7 +191,7 @@ def run(
     if watch and as_json:
         raise UsageError("--watch and --json do not go together; try --wait --json")
     config = config_of(ctx)
-    new = planned(config, reference, backend, most)
+    new = planned(config, reference, backend, most, array)
     if not new.tasks:
         raise UsageError(f"{reference} has no tasks; there is nothing to run")
     bootstrap.command(config, run_body(replace(new, no_cache=no_cache)))

@@ -79,8 +79,22 @@ def most_option(command: F) -> F:
     )(command)
 
 
+def array_option(command: F) -> F:
+    """Add ``--array``."""
+    return click.option(
+        "--array",
+        type=click.Choice(["auto", "never"]),
+        help="Whether equal tasks are submitted as job arrays, in place of what the workflow and "
+        "the config say.",
+    )(command)
+
+
 def planned(
-    config: HopperConfig, reference: str, backend: str | None, most: int | None = None
+    config: HopperConfig,
+    reference: str,
+    backend: str | None,
+    most: int | None = None,
+    array: str | None = None,
 ) -> NewRun:
     """Return the run that a workflow comes to now; on a terminal, says what it waits for."""
     from hopper.asking import Asking
@@ -90,7 +104,7 @@ def planned(
     recipe = find_recipe(config, reference, backend)
     with busy(f"getting the tasks of {recipe.name}"), Asking(config) as asking:
         found = draft(recipe, asking)
-    return plan(config, found, now=datetime.now(UTC), most=most)
+    return plan(config, found, now=datetime.now(UTC), most=most, array=array)
 
 
 def most_runs(config: HopperConfig) -> Mapping[str, list[Run]]:

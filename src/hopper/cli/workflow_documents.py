@@ -83,6 +83,7 @@ def plan_document(new: NewRun) -> Json:
         "workflow": run.workflow,
         "backend": run.backend,
         "max_concurrent": run.max_concurrent,
+        "array": run.array or None,
         "git": wire.to_json(run.git) if run.git is not None else None,
         "warnings": list(run.warnings),
         "tasks": [_task_document(task, names) for task in new.tasks],

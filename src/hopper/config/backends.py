@@ -29,10 +29,10 @@ _NORMAL_BY_DEFAULT = {"slurm", "pbs"}
 
 
 class Array(StrEnum):
-    """Whether equal tasks are submitted as one job array."""
+    """Whether equal tasks are submitted as job arrays."""
 
     AUTO = "auto"
-    OFF = "off"
+    NEVER = "never"
 
 
 class Dialect(StrEnum):
@@ -127,7 +127,12 @@ class Backend(Settings):
     init: ShellText = key(
         "", "Lines before every task, such as module use ….", unit="lines of bash"
     )
-    array: Array = key("auto", "Whether equal tasks go as one job array.", unit="auto or off")
+    array: Array = key(
+        "never",
+        "auto to submit equal tasks of a run as job arrays, where it has them. Then its own "
+        "listings show the array's name for each, not the task's.",
+        unit="auto or never",
+    )
     users: Annotated[tuple[Word, ...], BeforeValidator(as_list)] = key(
         (),
         "Whose jobs from elsewhere are shown; none for one's own, '*' for everybody's.",
@@ -143,8 +148,8 @@ class Backend(Settings):
 
     @field_validator("array", mode="before")
     @classmethod
-    def _off_is_no_boolean(cls, value: object) -> object:
-        return "off" if value is False else value
+    def _off_is_never(cls, value: object) -> object:
+        return "never" if value is False or value == "off" else value
 
     @model_validator(mode="after")
     def _one_way_to_reach_it(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ def no_zip(job: Job) -> Path:
 
 Troubles = list[tuple[str, str]]
 """Jobs for which nothing could be written, and why."""
+_Members = list[tuple[Job, Attempt, Submission]]
 
 
 ME = Query(name="me", shell="id -un")  # noqa: S604 # a field
@@ -68,6 +69,7 @@ class BatchOrderDesk:
         """Return the order, the attempts that its queries ask about, and what went wrong."""
         troubles: Troubles = []
         follows = list(self._follows(visit, book, home_full=home_full))
+        cleans = list(_attempts(visit.cleans, book))
         asked = tuple(followed_in(visit, book)) if visit.ask or visit.others else ()
         queries: tuple[Query, ...] = ()
         if visit.ask or visit.others:
@@ -87,7 +89,12 @@ class BatchOrderDesk:
             fetch_limit=None,
             cancels=tuple(self._cancels(visit, book)),
             withdrawals=tuple(self._withdrawals(visit, book)),
-            cleans=tuple(attempt for _, attempt in visit.cleans),
+            cleans=tuple(attempt.id for attempt in cleans if not attempt.array),
+            array_cleans=tuple(
+                (attempt.id, attempt.array, attempt.array_index)
+                for attempt in cleans
+                if attempt.array
+            ),
             submissions=tuple(self._submissions(visit, book, troubles)),
             queries=queries,
             follows=tuple(follows),
@@ -100,15 +107,32 @@ class BatchOrderDesk:
     def _submissions(
         self, visit: BatchVisit, book: Book, troubles: Troubles
     ) -> Iterator[Submission]:
+        arrays: dict[str, _Members] = {}
         for job in _jobs(visit.submits, book):
             attempt = job.open_attempt
             if attempt is None:
                 continue
             try:
-                submission = self._systems.submission(job, attempt, book.runs.get(job.run))
-                yield submission if job.task is not None else self._with_zip(submission, job)
+                single = self._systems.submission(job, attempt, book.runs.get(job.run))
+                if job.task is None:
+                    single = self._with_zip(single, job)
             except HopperError as error:
                 troubles.append((job.id, str(error)))
+                continue
+            if attempt.array:
+                arrays.setdefault(attempt.array, []).append((job, attempt, single))
+            else:
+                yield single
+        for members in arrays.values():
+            yield from self._array(members, book, troubles)
+
+    def _array(self, members: _Members, book: Book, troubles: Troubles) -> Iterator[Submission]:
+        job = members[0][0]
+        run = book.runs.get(job.run)
+        try:
+            yield self._systems.array_submission([m[1:] for m in members], job, run)
+        except HopperError as error:
+            troubles += [(member.id, str(error)) for member, _, _ in members]
 
     def _with_zip(self, submission: Submission, job: Job) -> Submission:
         path = self._zip_path(job)
@@ -124,33 +148,36 @@ class BatchOrderDesk:
                 yield _follow(job, attempt, self._settings.unpack_dirname, collect=collect)
 
     def _cancels(self, visit: BatchVisit, book: Book) -> Iterator[CancelBatch]:
-        for job in _jobs(visit.cancels, book):
-            attempt = job.open_attempt
-            # What ended is not to be cancelled, it is to be collected.
-            if attempt is not None and attempt.native_id and attempt.ending is None:
-                yield self._cancel(visit.backend, attempt)
-        for job_id, attempt_id in visit.discards:
-            attempt = book.jobs[job_id].find_attempt(attempt_id)
-            if attempt is not None and attempt.native_id:
-                yield self._cancel(visit.backend, attempt)
+        cancelled = [job.open_attempt for job in _jobs(visit.cancels, book)]
+        # What ended is not to be cancelled, it is to be collected.
+        going = [a for a in cancelled if a is not None and a.native_id and a.ending is None]
+        at_once: dict[str, list[Attempt]] = {}
+        for attempt in going:
+            at_once.setdefault(attempt.array or attempt.id, []).append(attempt)
+        for members in at_once.values():
+            yield self._cancel(visit.backend, members)
+        for attempt in _attempts(visit.discards, book):
+            if attempt.native_id:
+                yield self._cancel(visit.backend, [attempt])
 
-    def _cancel(self, backend: str, attempt: Attempt) -> CancelBatch:
-        command = self._systems.cancel_command(backend, [attempt.native_id])
-        return CancelBatch(attempt=attempt.id, command=command)
+    def _cancel(self, backend: str, attempts: Sequence[Attempt]) -> CancelBatch:
+        first, *others = attempts
+        command = self._systems.cancel_command(backend, [item.native_id for item in attempts])
+        ids = tuple(item.id for item in others)
+        return CancelBatch(attempt=first.id, command=command, others=ids)
 
     def _withdrawals(self, visit: BatchVisit, book: Book) -> Iterator[Withdrawal]:
         for job in _jobs(visit.cancels, book):
             attempt = job.open_attempt
             if attempt is not None and not attempt.native_id:
                 yield self._withdraw(visit.backend, attempt)
-        for job_id, attempt_id in visit.discards:
-            attempt = book.jobs[job_id].find_attempt(attempt_id)
-            if attempt is not None and not attempt.native_id:
+        for attempt in _attempts(visit.discards, book):
+            if not attempt.native_id:
                 yield self._withdraw(visit.backend, attempt)
 
     def _withdraw(self, backend: str, attempt: Attempt) -> Withdrawal:
-        lookup = self._systems.lookup_command(backend, attempt.id)
-        return Withdrawal(attempt=attempt.id, lookup=lookup)
+        lookup = self._systems.lookup_command(backend, attempt.array or attempt.id)
+        return Withdrawal(attempt=attempt.id, lookup=lookup, array=attempt.array)
 
 
 def followed_in(visit: BatchVisit, book: Book) -> Iterator[Followed]:
@@ -183,8 +210,17 @@ def _follow(job: Job, attempt: Attempt, unpack_dirname: str, *, collect: bool) -
         error_file=task.error_file,
         outputs=task.outputs,
         generates_source=task.generates_source,
+        array_log=f"{attempt.array}/log.{attempt.array_index}" if attempt.array else "",
         over=over,
     )
+
+
+def _attempts(pairs: Iterable[tuple[str, str]], book: Book) -> Iterator[Attempt]:
+    """Yield attempts that are named by their jobs' ids and their own."""
+    for job_id, attempt_id in pairs:
+        attempt = book.jobs[job_id].find_attempt(attempt_id)
+        if attempt is not None:
+            yield attempt
 
 
 def _jobs(ids: Iterable[str], book: Book) -> Iterator[Job]:

@@ -39,7 +39,7 @@ def reconcile_batch(desk: Desk, answered: Answered, systems: BatchSystems) -> No
         no_contact(desk, seen)
         return
     contact(desk, seen)
-    take_in_submissions(desk, backend, report, systems)
+    take_in_submissions(desk, answered.order, report, systems)
     natives = {sighting.native_id: sighting for sighting in answered.reading.jobs}
     for side in report.sides:
         sighted(desk, answered, side, natives)

@@ -53,6 +53,17 @@ class BatchSystems(Protocol):
     def submission(self, job: Job, attempt: Attempt, run: Run | None) -> Submission:
         """Return what hands an attempt in. HopperError where it cannot be written."""
 
+    def array_submission(
+        self, members: Sequence[tuple[Attempt, Submission]], job: Job, run: Run | None
+    ) -> Submission:
+        """Return what hands a job array in, of which ``job`` is one member.
+
+        HopperError where it cannot be written.
+        """
+
+    def member_id(self, backend: str, native_id: str, index: int) -> str:
+        """Return the native id of an array's member from that of the array."""
+
     def queries(
         self, backend: str, jobs: Sequence[Followed], *, now: datetime, others: bool
     ) -> Sequence[Query]:

@@ -25,7 +25,7 @@ def batch_visits(
     """Yield the visits that are due: to backends that may be tried and have no order under way."""
     fresh: dict[str, list[str]] = {}
     for placement in placements:
-        fresh.setdefault(placement.backend, []).append(placement.job.id)
+        fresh.setdefault(placement.backend, []).extend(job.id for job in placement.jobs)
     for target in snapshot.targets.values():
         record = snapshot.book.record(target.name)
         if target.name in snapshot.batch_busy or not reachable(record, now):

@@ -39,6 +39,13 @@ class BatchPlacement:
 
     job: Job
     backend: str
+    mates: tuple[Job, ...] = ()
+    """The other members of its job array, in the order of their indices; none for no array."""
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs that are to be submitted so."""
+        return (self.job, *self.mates)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hopper.model.attempt import Attempt, Outcome
@@ -27,10 +28,18 @@ def worth_another_try(job: Job, attempt: Attempt) -> bool:
 
 def resources_for(job: Job, attempt: Attempt) -> BatchResources:
     """Return what an attempt is given, by how the ones before it ended."""
+    return _given(job, [item for item in job.attempts if item.number < attempt.number])
+
+
+def next_resources(job: Job) -> BatchResources:
+    """Return what the next attempt of a job is given."""
+    return _given(job, job.attempts)
+
+
+def _given(job: Job, before: Sequence[Attempt]) -> BatchResources:
     if job.task is None:
         return resources_of(job.spec)
     wanted, rule = job.task.resources, job.task.retry
-    before = [item for item in job.attempts if item.number < attempt.number]
     oom = sum(item.outcome is Outcome.OUT_OF_MEMORY for item in before)
     late = sum(item.outcome is Outcome.TIMED_OUT for item in before)
     return _grown(wanted, rule, oom, late)

@@ -35,7 +35,7 @@ def record(desk: Desk, decision: Decision, new_attempt_id: Callable[[], str]) ->
         case Placement():
             _place(desk, decision.job, decision.worker, decision.slot, new_attempt_id())
         case BatchPlacement():
-            _place(desk, decision.job, decision.backend, 0, new_attempt_id())
+            _submit(desk, decision, new_attempt_id)
         case Visit() | BatchVisit():
             pass
         case QuarantineOver(worker=worker):
@@ -59,7 +59,22 @@ def _verdict(desk: Desk, decision: Verdict) -> None:
             _outcome_unknown(desk, job)
 
 
-def _place(desk: Desk, placed: Job, worker: str, slot: int, attempt_id: str) -> None:
+def _submit(desk: Desk, decision: BatchPlacement, new_attempt_id: Callable[[], str]) -> None:
+    array = new_attempt_id() if decision.mates else ""
+    for index, job in enumerate(decision.jobs, start=1):
+        member = (array, index) if array else ("", 0)
+        _place(desk, job, decision.backend, 0, new_attempt_id(), member)
+
+
+def _place(
+    desk: Desk,
+    placed: Job,
+    worker: str,
+    slot: int,
+    attempt_id: str,
+    member: tuple[str, int] = ("", 0),
+) -> None:
+    """Promise a job to a worker. ``member``: its job array there, and its index in it."""
     job = desk.job(placed.id)
     number = job.attempt.number + 1 if job.attempt is not None else 1
     attempt = Attempt(
@@ -68,6 +83,8 @@ def _place(desk: Desk, placed: Job, worker: str, slot: int, attempt_id: str) -> 
         worker=worker,
         slot=slot,
         intended_at=desk.now,
+        array=member[0],
+        array_index=member[1],
         # A batch system has no Outbox that results would have to leave.
         released=bool(job.backend),
         result_key=result_key(job, desk.book.jobs),

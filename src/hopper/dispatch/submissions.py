@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from hopper.dispatch.arrays import placements
 from hopper.dispatch.book import Book
 from hopper.dispatch.decisions import BatchPlacement
 from hopper.dispatch.queues import Rank
@@ -38,8 +39,8 @@ def submissions(snapshot: Snapshot, now: datetime) -> Iterator[BatchPlacement]:
             continue
         placed = book.placed.get(backend, {})
         free = min(target.max_concurrent - len(placed), AT_ONCE)
-        for job in _share(book, backend, now, free, snapshot.set_aside):
-            yield BatchPlacement(job=job, backend=backend)
+        chosen = _share(book, backend, now, free, snapshot.set_aside)
+        yield from placements(chosen, target, book.runs)
 
 
 def _share(

@@ -112,6 +112,10 @@ class Attempt:
     """The worker's boot id at its start."""
     native_id: str = ""
     """Its process group there, or the batch system's own id of it."""
+    array: str = ""
+    """The id of the job array that it is submitted in; empty where it goes by itself."""
+    array_index: int = 0
+    """Its index there, from 1."""
     overdue: bool = False
     """It has outlived its time limit and is to be ended from here."""
     log_bytes: int = 0

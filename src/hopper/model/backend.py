@@ -20,6 +20,10 @@ class BatchTarget:
     program: str = ""
     """What must be on PATH there."""
     max_concurrent: int = 100
+    array_limit: int = 0
+    """Most tasks of one job array; 0 where there are none."""
+    arrays: bool = False
+    """Equal tasks go as job arrays, where their run does not say otherwise."""
     accounts: bool = False
     """A job that ended is told of by an accounting, which may lag."""
     first_poll: timedelta = timedelta(seconds=1)

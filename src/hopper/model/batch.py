@@ -51,6 +51,8 @@ class Submission:
     """Seconds, where no batch system keeps it (``local``); 0 for none."""
     inputs: tuple[tuple[str, str], ...] = ()
     """Files at home, and the names they get in the attempt's folder."""
+    tasks: tuple[tuple[int, str], ...] = ()
+    """Of a job array, whose id stands in the attempt's place: index and script of each member."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +85,8 @@ class CancelBatch:
     attempt: str
     command: str
     """Shell text; empty where the process group is ours to end (``local``)."""
+    others: tuple[str, ...] = ()
+    """More attempts that the same command ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +95,8 @@ class Withdrawal:
 
     attempt: str
     lookup: str
+    array: str = ""
+    """The id of the job array that it is submitted in, by which it is looked up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +134,8 @@ class BatchOrder:
     withdrawals: tuple[Withdrawal, ...] = ()
     cleans: tuple[str, ...] = ()
     """Attempts of which nothing is wanted any more."""
+    array_cleans: tuple[tuple[str, str, int], ...] = ()
+    """The same of members of job arrays: attempt, array and index."""
     submissions: tuple[Submission, ...] = ()
     queries: tuple[Query, ...] = ()
     follows: tuple[FollowBatch, ...] = ()

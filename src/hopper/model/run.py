@@ -49,6 +49,8 @@ class Run:
     created_at: datetime
     max_concurrent: int | None = None
     """Most of its tasks on the backend at a time."""
+    array: str = ""
+    """``auto`` or ``never``: whether equal tasks go as job arrays; empty for the backend's word."""
     git: GitVersion | None = None
     description: str = ""
     user: str = ""

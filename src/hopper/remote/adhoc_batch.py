@@ -265,7 +265,9 @@ def _reading(arguments: Arguments, attempt: str, offset: int, limit: int) -> Bat
         file = f"./{file}"
     order = order_of(None, arguments)
     working_dir = str(arguments.get("working_dir") or "~")
-    there = f"[ -e {side_of(order, attempt)}/job.sh ]"
+    side = side_of(order, attempt)
+    # A member of a job array has its script in the array's folder.
+    there = f"[ -e {side}/job.sh ] || [ -e {side}/run ]"
     return replace(
         order,
         queries=(Query(name="there", shell=there),),

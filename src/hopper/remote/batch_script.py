@@ -59,8 +59,12 @@ def render_prepare(order: BatchOrder, large: Sequence[Large], mark: str) -> str:
 def render(order: BatchOrder, mark: str, large: Sequence[Large] = ()) -> str:
     """Return the script of an order."""
     calls = [call("cancel", [item.attempt, item.command]) for item in order.cancels]
-    calls += [call("withdraw", [item.attempt, item.lookup]) for item in order.withdrawals]
+    calls += [
+        call("withdraw", [item.attempt, item.lookup, item.array or item.attempt])
+        for item in order.withdrawals
+    ]
     calls += [call("clean", [attempt]) for attempt in order.cleans]
+    calls += [call("clean_member", member) for member in order.array_cleans]
     if order.submissions or order.uploads:
         calls.append("receive_parts")
     calls += [call("place_upload", [item.attempt, item.number, item.name]) for item in large]
@@ -135,6 +139,9 @@ def payload(order: BatchOrder, large: Sequence[Large] = ()) -> bytes:
             add_folder(tar, f"{item.attempt}/claim")
             script = item.script.encode("utf-8", "surrogateescape")
             add_file(tar, f"{item.attempt}/job.sh", script)
+            for index, text in item.tasks:
+                task = text.encode("utf-8", "surrogateescape")
+                add_file(tar, f"{item.attempt}/tasks/{index}.sh", task)
             for number, (path, name) in enumerate(item.inputs):
                 if (item.attempt, number) not in apart:
                     add_file(tar, f"{item.attempt}/inputs/{name}", Path(path).read_bytes())

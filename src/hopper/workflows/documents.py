@@ -19,7 +19,9 @@ from hopper.workflows.tasks import TaskEntry
 
 LARGEST = 64 * 1024**2
 """Bytes of a workflow's JSON."""
-TOP_KEYS = ("tasks", "name", "description", "max_concurrent", "$schema")
+TOP_KEYS = ("tasks", "name", "description", "max_concurrent", "array", "$schema")
+ARRAYS = ("auto", "never")
+"""What ``array`` may be."""
 TASK_KEYS = (*TaskEntry.model_fields, MATRIX, SWEEP)
 _SIMILAR = 0.75
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -37,6 +39,8 @@ class Document:
     description: str = ""
     max_concurrent: int | None = None
     """Most of its tasks at a time; None for what the config says."""
+    array: str = ""
+    """``auto`` or ``never``: whether equal tasks go as job arrays; empty for the backend's word."""
     warnings: tuple[str, ...] = ()
     """What was not read, for a person."""
 
@@ -53,6 +57,10 @@ def parse(content: bytes | str, what: str) -> Document:
     description, most = top.get("description", ""), top.get("max_concurrent")
     if not _is_limit(most):
         reading.problems.append(f"{what}: max_concurrent: {most!r:.60} is not a number from 1")
+    array = top.get("array")
+    array = "" if array is None else array
+    if array != "" and array not in ARRAYS:
+        reading.problems.append(f"{what}: array: {array!r:.60} is not auto or never")
     if reading.problems:
         raise InvalidWorkflow(reading.problems)
     return Document(
@@ -61,6 +69,7 @@ def parse(content: bytes | str, what: str) -> Document:
         groups={group: tuple(ids) for group, ids in reading.groups.items()},
         description=description if isinstance(description, str) else "",
         max_concurrent=most if isinstance(most, int) else None,
+        array=str(array),
         warnings=tuple(reading.warnings(top)),
     )
 

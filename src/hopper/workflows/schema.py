@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hopper.workflows.documents import ARRAYS
 from hopper.workflows.matrix import MATRIX, SWEEP
 from hopper.workflows.tasks import TaskEntry
 from hopper.workflows.units import format_memory, time_limit
@@ -54,6 +55,10 @@ def _object(tasks: dict[str, Any]) -> dict[str, Any]:
                 "type": "integer",
                 "minimum": 1,
                 "description": "Most of its tasks at a time; else the config's.",
+            },
+            "array": {
+                "enum": [*ARRAYS],
+                "description": "auto to submit equal tasks as job arrays; else the config's.",
             },
         },
     }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hopper.backends.base import BackendSettings
 from hopper.backends.gridengine import GridEngine
+from hopper.backends.gridengine_reading import tasks_in
 from hopper.model.batch import BatchReading, Cause, NativePhase, Said
 from hopper.model.task import BatchResources
 from tests.unit.backends import captured
@@ -63,6 +64,62 @@ def test_elements_of_arrays_and_other_views() -> None:
     split = by_id(read("qstat_g_d_xml"))
     assert {"3.1", "3.2", "3.6"} <= set(split)
     assert set(by_id(read("qstat_u_all_xml"))) == {"1", "4", "9", "3", "5", "8", "10", "6", "7"}
+
+
+def test_tasks_that_wait_as_a_range_are_told_apart() -> None:
+    reading = read("qstat_xml", None, "3.2", "3.6", "3.7", "4.1")
+    ours = {native: phase for native, phase in forms(reading.jobs).items() if "." in native}
+    assert ours == {"3.2": "queued", "3.6": "queued"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 2000), st.integers(0, 300), st.integers(1, 40)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_ranges_of_tasks(parts: list[tuple[int, int, int]]) -> None:
+    text = ",".join(
+        f"{first}-{first + more}:{step}" if more else f"{first}" for first, more, step in parts
+    )
+    told = {index for part in tasks_in(text) for index in part}
+    assert told == {
+        index for first, more, step in parts for index in range(first, first + more + 1, step)
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1-", "-1", "1-2-3", "1-5:0", "1,,2", "undefined", "\u0661"]
+)
+def test_what_is_no_range_of_tasks(text: str) -> None:
+    assert tasks_in(text) == []
+
+
+@given(st.text(alphabet="0123456789-:,x "))
+def test_any_text_may_be_a_range(text: str) -> None:
+    tasks_in(text)
+
+
+def test_the_accounting_is_asked_for_members_that_have_left(programs: Programs) -> None:
+    """Task 1 of job 3 runs, 4 to 8 (by two) and 12 wait."""
+    block = "<job_list>\n<JB_job_number>3</JB_job_number>\n<tasks>{}</tasks>\n</job_list>\n"
+    jobs = "".join(block.format(tasks) for tasks in ("1", "4-8:2,12"))
+    programs.keep("xml", f"<job_info>\n{jobs}</job_info>\n")
+    programs.put("qstat", "cat $here/xml")
+    programs.put("qacct", 'echo "$2" >>$here/asked; echo "error: job id 1 not found" >&2; exit 1')
+    for asked, told in (
+        (["3.1", "3.4", "3.6", "3.8", "3.12"], ""),
+        (["3.2"], "3\n"),
+        (["3.5"], "3\n"),
+        (["3.9", "3.10"], "3\n"),
+        (["3.11"], "3\n"),
+        (["3"], ""),
+        (["33.1", "3.1"], "33\n"),
+    ):
+        (query,) = ENGINE.queries(followed(*asked), now=NOW, others=False)
+        programs.sh(query.shell)
+        assert programs.kept("asked") == told, asked
 
 
 @pytest.mark.parametrize("name", ["qstat_j_unknown_xml", "qstat", "qacct_1", "qstat_j_xml"])
@@ -254,6 +311,12 @@ def test_directives() -> None:
         "#$ -q main.q",
         "#$ -A lab",
     ]
+
+
+def test_directives_of_an_array() -> None:
+    lines = ENGINE.array_directives("wf", "abcdefghij", BatchResources(), "~/.hopper/x/log", 9)
+    assert lines[0] == "#$ -N abcdefghij.wf"
+    assert {"#$ -t 1-9", "#$ -o .hopper/x/log.$TASK_ID.out"} <= set(lines)
 
 
 def test_the_native_id_of_a_running_script(programs: Programs) -> None:

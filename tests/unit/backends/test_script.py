@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hopper.backends.base import BackendSettings
 from hopper.backends.local import Local
-from hopper.backends.script import render
+from hopper.backends.script import render, render_array
 from hopper.errors import HopperError
 
 TEMPLATES = Path(__file__).parents[3] / "roles" / "batch_submit" / "templates"
@@ -336,3 +336,63 @@ def test_a_local_script_makes_its_own_login_shell(side: Path, tmp_path: Path) ->
     native, node = (side / "started").read_text().split()[1:]
     assert native.isdigit()
     assert node
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"),
+    [("slurm", "out"), ("gridengine", "out"), ("pbs", "pbs.out"), ("lsf", "lsf.out")],
+)
+def test_a_member_of_an_array_has_a_side_folder_and_logs_of_its_own(
+    side: Path, kind: str, kept: str
+) -> None:
+    """Its folder is not there before it starts; the system's output is named by the index."""
+    own = side / "of its own"
+    member = render(
+        TEMPLATES,
+        f"{kind}.sh.j2",
+        hopper_side=str(own),
+        attempt="a123456789",
+        directives=[],
+        log_variables=PLAIN,
+        command="echo out; exit 7",
+        working_dir="/",
+        array="g123456789",
+        array_index=4,
+        array_log=f"{side}/log.4",
+    )
+    (side / "tasks").mkdir()
+    (side / "tasks" / "4.sh").write_text(member)
+    array = render_array(
+        TEMPLATES,
+        hopper_side=str(side),
+        array="g123456789",
+        directives=[],
+        index='"$INDEX"',
+        login_shell=False,
+    )
+    done = run(array, INDEX="4")
+    assert done.returncode == 7
+    assert ending(own)[0] == 7
+    (side / f"log.4.{kept}").write_text("the system's own")
+    assert (own / f"log.{kept}").read_text() == "the system's own"
+
+
+def test_a_member_that_is_not_wanted_any_more_does_nothing_and_fails(side: Path) -> None:
+    text = render_array(
+        TEMPLATES,
+        hopper_side=str(side),
+        array="g1",
+        directives=[],
+        index='"$INDEX"',
+        login_shell=False,
+    )
+    done = run(text, INDEX="4")
+    assert done.returncode == 127, "success must not be told of what never ran"
+
+
+def test_what_was_withdrawn_before_it_started_does_not_end_well(side: Path) -> None:
+    (side / "run").mkdir()
+    (side / "cancel").touch()
+    assert run(script(side, "echo ran")).returncode == 143
+    (side / "started").write_text("1 70 n1\n")
+    assert run(script(side, "echo ran")).returncode == 0, "it has run, as another job"

@@ -347,6 +347,8 @@ def test_the_lookup(programs: Path) -> None:
     assert SLURM.native_id(sh(lookup)) == "5"
     put(programs, "squeue", "printf '6|abcdefghij|y\\n' | tr '|' '\\037'")
     assert SLURM.native_id(sh(lookup)) == "6"
+    put(programs, "squeue", "printf '6_2|abcdefghij|y\\n6_3|abcdefghij|y\\n' | tr '|' '\\037'")
+    assert sh(lookup).stdout == "6\n", "the id of an array, not of its member"
     put(programs, "squeue", ":")
     assert sh(lookup).code != 0, "what cannot be told is not nothing"
     put(programs, "sacct", "printf '7|abcdefghij|y\\n' | tr '|' '\\037'")
@@ -357,6 +359,16 @@ def test_the_lookup(programs: Path) -> None:
     assert sh(lookup) == Said(code=0, stdout="", stderr="")
     put(programs, "squeue", "exit 1")
     assert sh(lookup).code != 0
+
+
+def test_directives_of_an_array() -> None:
+    lines = SLURM.array_directives("wf", "abcdefghij", BatchResources(), "~/.hopper/x/log", 9)
+    assert {
+        "#SBATCH --job-name=wf.abcdefghij",
+        "#SBATCH --comment=abcdefghij",
+        "#SBATCH --array=1-9",
+        "#SBATCH --output=.hopper/x/log.%a.out",
+    } <= set(lines)
 
 
 def test_the_submission(programs: Path, tmp_path: Path) -> None:

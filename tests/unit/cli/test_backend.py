@@ -146,6 +146,28 @@ def test_jobs_of_others_as_the_dispatcher_saw_them(desk: Desk, node: Node) -> No
     assert "do not go together" in desk.refused("backend", "jobs", "hpc", "--seen", "--all")
 
 
+def test_members_of_job_arrays_are_ours_also_where_they_are_one_row(desk: Desk, node: Node) -> None:
+    member = attempt("hpc", native_id="7_1", array="g000000001", array_index=1)
+    task = Task(id="a", command=":")
+    desk.has(job("a-1aaaaa", JobState.RUNNING, backend="hpc", task=task, attempts=(member,)))
+    names = {"7_1": "wf.g000000001", "7_[2-9]": "wf.g000000001", "8": "wf.g00000000"}
+    rows = [
+        "\\037".join([native, *"RUNNING me p 1 1 1 1 n / None".split(), name])  # noqa: SIM905
+        for native, name in names.items()
+    ]
+    node.program("squeue", "printf '{}\\n'".format("\\n".join(rows)))
+    node.program("sinfo", "exit 0")
+    found = desk.json("backend", "jobs", "hpc", "--all")
+    assert [(one["job"], one["array"]) for one in found] == [
+        ("a-1aaaaa", "g000000001"), (None, "g000000001"), (None, None),
+    ]  # fmt: skip
+    shown = desk.run("backend", "jobs", "hpc", "--all").stdout
+    assert shown.count("array g000000001") == 1
+    said = desk.run("show", "a-1aaaaa").stdout
+    assert "index 1 of the job array g000000001" in said
+    assert desk.json("jobs")[0]["array"] == {"id": "g000000001", "index": 1}
+
+
 def test_info_of_this_machine(desk: Desk, node: Node) -> None:
     found = desk.json("backend", "info", "here")
     assert (found["nodes"], found["clone_bytes"]) == (1, None)

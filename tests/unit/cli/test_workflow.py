@@ -62,7 +62,8 @@ def test_a_run_of_a_command(desk: Desk, node: Node) -> None:
 
 def test_the_run_as_json(desk: Desk, node: Node) -> None:
     del node
-    made = desk.json("workflow", "run", "flow", "--max-concurrent", "2")
+    made = desk.json("workflow", "run", "flow", "--max-concurrent", "2", "--array", "auto")
+    assert (made["array"], runs(desk)[made["run"]].array) == ("auto", "auto")
     assert sorted(made["jobs"]) == ["a.1", "a.2", "end"]
     assert runs(desk)[made["run"]].max_concurrent == 2
     assert [task["deps"] for task in made["tasks"]] == [[], [], ["a.1", "a.2"]]

@@ -72,7 +72,7 @@ def test_all_keys_of_the_seed(tmp_path: Path) -> None:
     assert (hpc.inventory_host, torque.inventory_host) == ("hpc", "pbs-login")
     assert torque.host_variables() == {}
     assert here.host_variables() == {"ansible_connection": "local"}
-    assert here.array == "off"
+    assert here.array == "never", "as it was called once"
     assert (settings_of(torque).dialect, settings_of(hpc).dialect) == ("torque", "")
     assert [b.partition for b in config.backends] == ["normal", "normal", ""]
     assert (hpc.max_concurrent, torque.max_concurrent) == (7, 100)

@@ -14,6 +14,7 @@ from hopper.model import batch, orders, wire
 from hopper.model.attempt import Attempt, Outcome
 from hopper.model.ids import ATTEMPT_ID, JOB_ID, new_attempt_id, new_job_id, slug
 from hopper.model.job import Job, JobSpec
+from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.worker import Worker
 
@@ -61,6 +62,18 @@ def test_a_job_and_its_attempts() -> None:
     assert changed.find_attempt("cccccccccc") is None
     assert replace(two, state=JobState.PENDING).open_attempt is None
     assert job(JobState.RUNNING, first).open_attempt is None
+
+
+def test_a_record_from_before_job_arrays_loads() -> None:
+    """Fields that an older hopper did not write have their defaults."""
+    made = attempt()
+    old = wire.to_json(made)
+    assert (old.pop("array"), old.pop("array_index")) == ("", 0)
+    assert wire.from_json(Attempt, old) == made
+    run = Run(id="r", workflow="w", backend="b", created_at=NOW)
+    old = wire.to_json(run)
+    del old["array"]
+    assert wire.from_json(Run, old) == run
 
 
 def test_what_may_be_tried_again() -> None:

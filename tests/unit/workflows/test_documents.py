@@ -149,10 +149,19 @@ def test_odd_ids(odd: object) -> None:
         ('[{"id": "a", "command": "\\ud800"}]', "holds half of a character"),
         (b"\xff[]", "is not UTF-8 (byte 0)"),
         ('{"tasks": [], "max_concurrent": 0}', "max_concurrent: 0 is not a number from 1"),
+        ('{"tasks": [], "array": "always"}', "t.json: array: 'always' is not auto or never"),
+        ('{"tasks": [], "array": ["auto"]}', "array: ['auto'] is not auto or never"),
     ],
 )
 def test_what_is_no_workflow(content: str | bytes, said: str) -> None:
     assert said in problems(content)[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "array"), [("", ""), (', "array": "auto"', "auto"), (', "array": null', "")]
+)
+def test_a_workflow_says_whether_it_wants_arrays(said: str, array: str) -> None:
+    assert parse(f'{{"tasks": []{said}}}', "t.json").array == array
 
 
 def test_a_pair_of_halves_is_a_character() -> None:

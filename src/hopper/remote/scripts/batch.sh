@@ -264,7 +264,7 @@ told_before() {
 take_script() {
     refusal="its script did not arrive whole"
     [ "$received" = 1 ] && [ -e "$stage/job.sh" ] || return 1
-    rm -rf "$side/inputs" "$stage/claim"
+    rm -rf "$side/inputs" "$side/tasks" "$stage/claim"
     refusal=$(mv -f "$stage"/* "$side/" 2>&1)
 }
 
@@ -287,14 +287,19 @@ cancel() {
     fi
 }
 
-# withdraw ATTEMPT LOOKUP: it is not known to have been submitted and is never to run.
+# withdraw ATTEMPT LOOKUP SUBMITTED: it is not known to have been submitted and is never to run.
+# SUBMITTED is what is submitted for it: itself, or its job array.
 withdraw() {
     side=$work/$1
     mkdir -p "$side" 2>/dev/null
+    [ -e "$side/started" ] || leave "$side/cancel"
     mkdir "$side/run" 2>/dev/null
     if [ ! -d "$side/run" ]; then
         emit trouble "$1" "it cannot be withdrawn: no folder can be made in $side"
-    elif [ -e "$side/submitted" ]; then
+        return 0
+    fi
+    side=$work/$3
+    if [ -e "$side/submitted" ]; then
         submission "$1" again
     elif [ ! -e "$side/tried" ]; then
         emit withdrawn "$1"
@@ -309,6 +314,14 @@ withdraw() {
 clean() {
     rm -rf "${work:?}/${1:?}"
     [ -e "$work/$1" ] || emit cleaned "$1"
+}
+
+# clean_member ATTEMPT ARRAY INDEX: the same of a member of a job array. With the last script, the
+# array's own folder goes; a member that starts without its script fails and does nothing.
+clean_member() {
+    clean "$1"
+    rm -f "${work:?}/${2:?}/tasks/$3.sh" "$work/$2/log.$3".*
+    ! rmdir "$work/$2/tasks" 2>/dev/null || rm -rf "${work:?}/${2:?}"
 }
 
 # finish_batch: what is to be fetched afterwards must stay until then; it goes within the hour.
