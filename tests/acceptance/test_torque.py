@@ -26,11 +26,16 @@ def test_a_run_on_torque(tmp_path: Path, eventually: Eventually) -> None:
             [
                 task("good", "echo $PBS_JOBID", cpus=2, memory="1G"),
                 task("bad", "exit 3", deps=["good"]),
+                task("too", "echo $PBS_ARRAYID", deps=["good"]),
             ],
             "cl",
+            array="auto",
         )
         lab.dispatch()
-        assert lab.states() == {"good": "completed", "bad": "failed"}
+        assert lab.states() == {"good": "completed", "bad": "failed", "too": "completed"}
+        members = [lab.tasks()[name]["native_id"] for name in ("bad", "too")]
+        assert [native.partition("[")[2] for native in members] == ["1].pbs1", "2].pbs1"]
+        assert (lab.home(run, "too") / "stdout.log").read_text() == "2\n"
         native = lab.tasks()["good"]["native_id"]
         assert (lab.home(run, "good") / "stdout.log").read_text() == f"{native}\n"
         assert "nodes = 1:ppn=2" in torque.ssh(f"qstat -f {native}").stdout.decode()
