@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hopper.backends.base import Backend, BackendSettings
+from hopper.backends.limits import limit_reached
 from hopper.backends.registry import backend as make
 from hopper.backends.script import render, render_array, render_for_worker
 from hopper.backends.zip_jobs import ZipLaunch, as_task
@@ -181,6 +182,10 @@ class Systems:
     def refusal(self, backend: str, said: Said) -> str:
         """Return why a submission was refused; empty where it is not known to have been."""
         return self._backend(backend).refusal(said)
+
+    def limit_reached(self, said: Said) -> str:
+        """Return why no more jobs are taken for now; empty where that is not what was said."""
+        return limit_reached(said)
 
     def lookup_command(self, backend: str, attempt: str) -> str:
         """Return shell text that prints the native id of an attempt that may be known."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import Landed, end
+from hopper.dispatch.growing import resources_for
 from hopper.dispatch.last_words import last_words
 from hopper.dispatch.stuck import gone, seen_stuck
 from hopper.model.attempt import Attempt, Outcome, Remains
@@ -32,6 +33,8 @@ from hopper.model.task import Usage
 ACCOUNTING_PATIENCE = timedelta(seconds=20)
 """How long an attempt whose script failed waits for the accounting to tell why."""
 
+_KILLED = {None, 137}
+"""Exit codes of what was killed: none, or that of a shell for the signal."""
 _OUTCOME_OF = {
     Cause.FAILED: Outcome.FAILED,
     Cause.TIMEOUT: Outcome.TIMED_OUT,
@@ -134,6 +137,8 @@ def _ended(
     elif side.exit_code is not None and not (over or _waited_enough(desk, side, reading)):
         return replace(attempt, exit_code=side.exit_code)
     elif side.exit_code is not None or (over and native is not None and not native.succeeded):
+        if cause in {None, Cause.FAILED} and code in _KILLED and _over_memory(job, attempt, native):
+            cause = Cause.OOM
         ending, reason = _failure(job, cause, code, native)
     elif over:
         ending, reason = Outcome.COMPLETED, ""
@@ -143,6 +148,12 @@ def _ended(
         return attempt
     ended_at = _time(side.ended_at) or (_time(native.ended_at) if native else None) or desk.now
     return replace(attempt, ending=ending, reason=reason, exit_code=code, ended_at=ended_at)
+
+
+def _over_memory(job: Job, attempt: Attempt, native: NativeSighting | None) -> bool:
+    """Return True for what held more memory than it was given, and so was killed for that."""
+    given = resources_for(job, attempt).memory
+    return given is not None and native is not None and (native.peak_memory or 0) > given
 
 
 def _in_its_words(attempt: Attempt, side: SideSighting, words: dict[str, str]) -> Attempt:

@@ -13,6 +13,7 @@ from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.batch import BatchOrder, BatchReport, Said, SubmitResult, Submitted
 from hopper.model.event import EventKind
 from hopper.model.job import Job
+from hopper.model.states import JobState
 from hopper.model.task import Usage
 
 
@@ -56,6 +57,9 @@ def _submitted(desk: Desk, backend: str, result: SubmitResult, systems: BatchSys
         native = systems.member_id(backend, native, attempt.array_index)
     if native and result.verdict is not Submitted.UNDERWAY:
         _known_as(desk, job, attempt, native)
+        return
+    if words := systems.limit_reached(result.said):
+        _postpone(desk, job, attempt, words)
         return
     reason = systems.refusal(backend, result.said)
     if result.verdict is Submitted.REFUSED:
@@ -119,6 +123,31 @@ def _array_submitted(
     elif words:
         reason = f"a job array of {len(members)} jobs is not submitted yet: {words}"
         desk.tell(EventKind.TROUBLE, worker=backend, reason=reason)
+
+
+def _postpone(desk: Desk, job: Job, attempt: Attempt, words: str) -> None:
+    """Have a job wait: the batch system takes no more of them for now."""
+    reason = f"{attempt.worker} takes no more jobs for now: {words}"
+    if job.cancel_requested:
+        refuse(desk, job, attempt, reason)
+        return
+    desk.full.add(attempt.worker)
+    desk.tell(EventKind.LAUNCH_VOIDED, job=job.id, worker=attempt.worker, reason=reason)
+    attempt = replace(
+        attempt,
+        outcome=Outcome.NOT_STARTED,
+        reason=reason,
+        ended_at=desk.now,
+        remains=Remains.UNWANTED,
+        usage=Usage(),
+    )
+    # A job may have to wait often; that is not worth remembering each time.
+    before = tuple(
+        past
+        for past in job.attempts
+        if past.outcome is not Outcome.NOT_STARTED or past.remains is not Remains.GONE
+    )
+    desk.move(replace(job, attempts=before).with_attempt(attempt), JobState.PENDING, reason)
 
 
 def refuse(desk: Desk, job: Job, attempt: Attempt, reason: str) -> None:

@@ -80,6 +80,9 @@ class BatchSystems(Protocol):
     def refusal(self, backend: str, said: Said) -> str:
         """Return why a submission was refused; empty where it is not known to have been."""
 
+    def limit_reached(self, said: Said) -> str:
+        """Return why no more jobs are taken for now; empty where that is not what was said."""
+
     def lookup_command(self, backend: str, attempt: str) -> str:
         """Return shell text that prints the native id of an attempt that may be known."""
 

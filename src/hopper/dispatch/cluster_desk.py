@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from hopper.dispatch.decisions import BatchPlacement, BatchVisit
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import Landed
 from hopper.dispatch.generated import Generated, add_generated
+from hopper.dispatch.learned import LearnedLimits
 from hopper.dispatch.ledger import Ledger
 from hopper.dispatch.ports import Home
 from hopper.dispatch.rhythm import Rhythm
@@ -65,6 +66,7 @@ class ClusterDesk:
         self._idle = policy.idle_look
         self._sent: dict[str, _Sent] = {}
         self._others_at: dict[str, datetime] = {}
+        self._learned = LearnedLimits()
         self._tag = secrets.token_hex(3)
         self._count = 0
 
@@ -120,6 +122,10 @@ class ClusterDesk:
             if (name in book.placed or name in book.unaccounted) and name not in self.busy
         }
         return self._rhythm.next_due(watched)
+
+    def limits(self, now: datetime) -> Mapping[str, int]:
+        """Return how many jobs the backends were found to take at most."""
+        return self._learned.limits(now)
 
     def look(self, backend: str) -> None:
         """Look at a backend in the next tick."""
@@ -191,6 +197,10 @@ class ClusterDesk:
             self._plan_look(desk, sent.order, moved=moved)
         desk.events[:] = [event for event in desk.events if not self._repeated(event)]
         self._ledger.commit(desk.changes())
+        for backend in desk.full:
+            placed = self._ledger.book.placed.get(backend, {}).values()
+            held = sum(bool(job.attempt and job.attempt.native_id) for job in placed)
+            self._learned.refused(backend, held, self._ledger.now())
 
     def _take_in(self, desk: Desk, sent: _Sent, report: BatchReport) -> None:
         backend = sent.order.backend

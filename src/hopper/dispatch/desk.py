@@ -34,6 +34,8 @@ class Desk:
     clusters: dict[str, ClusterRecord] = field(default_factory=dict)
     externals: dict[str, ExternalJob | None] = field(default_factory=dict)
     """Jobs of others by id; None for one to be forgotten."""
+    full: set[str] = field(default_factory=set)
+    """Backends that refused a job for the number of those that they have."""
     stored: dict[str, StoredResult | None] = field(default_factory=dict)
     """Results for equal tasks by key; None for one that is of no use any more."""
 

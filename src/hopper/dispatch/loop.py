@@ -238,6 +238,7 @@ class Dispatcher:
             home_full=home_full,
             targets=self._clusters.targets,
             batch_busy=self._clusters.busy,
+            batch_limits=self._clusters.limits(now),
             others_due=self._clusters.others_due(now),
         )
         decisions = decide(snapshot, now)

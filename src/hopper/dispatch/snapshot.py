@@ -34,6 +34,8 @@ class Snapshot:
     """The batch systems, by backend."""
     batch_busy: frozenset[str] = frozenset()
     """Backends with an order under way."""
+    batch_limits: Mapping[str, int] = field(default_factory=dict)
+    """Most jobs that a backend was found to take, where that was learned."""
     others_due: frozenset[str] = frozenset()
     """Backends to be asked about the jobs of others and their machines."""
     set_aside: frozenset[str] = frozenset()

@@ -38,7 +38,8 @@ def submissions(snapshot: Snapshot, now: datetime) -> Iterator[BatchPlacement]:
         ):
             continue
         placed = book.placed.get(backend, {})
-        free = min(target.max_concurrent - len(placed), AT_ONCE)
+        most = min(target.max_concurrent, snapshot.batch_limits.get(backend, target.max_concurrent))
+        free = min(most - len(placed), AT_ONCE)
         chosen = _share(book, backend, now, free, snapshot.set_aside)
         yield from placements(chosen, target, book.runs)
 
