@@ -126,10 +126,11 @@ def _ended(
 ) -> Attempt:
     """Return the attempt with its ending, where there is evidence of one."""
     over = native is not None and native.phase is NativePhase.ENDED
-    cause = native.cause if native is not None and over else None
+    told = native if over else None
+    cause = told.cause if told is not None else None
     code = side.exit_code
-    if code is None and native is not None and over:
-        code = native.exit_code
+    if code is None and told is not None:
+        code = told.exit_code
     if side.exit_code == 0:
         ending, reason = Outcome.COMPLETED, ""
     elif side.how == "timeout":
@@ -137,8 +138,7 @@ def _ended(
     elif side.exit_code is not None and not (over or _waited_enough(desk, side, reading)):
         return replace(attempt, exit_code=side.exit_code)
     elif side.exit_code is not None or (over and native is not None and not native.succeeded):
-        if cause in {None, Cause.FAILED} and code in _KILLED and _over_memory(job, attempt, native):
-            cause = Cause.OOM
+        cause = _killed_for(cause, job, attempt, native) if code in _KILLED else cause
         ending, reason = _failure(job, cause, code, native)
     elif over:
         ending, reason = Outcome.COMPLETED, ""
@@ -150,10 +150,14 @@ def _ended(
     return replace(attempt, ending=ending, reason=reason, exit_code=code, ended_at=ended_at)
 
 
-def _over_memory(job: Job, attempt: Attempt, native: NativeSighting | None) -> bool:
-    """Return True for what held more memory than it was given, and so was killed for that."""
+def _killed_for(
+    cause: Cause | None, job: Job, attempt: Attempt, native: NativeSighting | None
+) -> Cause | None:
+    """Return why an attempt was killed: what held more memory than it was given, for that."""
     given = resources_for(job, attempt).memory
-    return given is not None and native is not None and (native.peak_memory or 0) > given
+    if cause not in {None, Cause.FAILED} or given is None or native is None:
+        return cause
+    return Cause.OOM if (native.peak_memory or 0) > given else cause
 
 
 def _in_its_words(attempt: Attempt, side: SideSighting, words: dict[str, str]) -> Attempt:

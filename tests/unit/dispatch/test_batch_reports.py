@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,49 @@ def told(
 def newest(job: Job) -> Attempt:
     assert job.attempt is not None
     return job.attempt
+
+
+# Not taken for now
+
+
+def refused(words: str) -> SubmitResult:
+    said = Said(code=1, stdout="", stderr=words)
+    return SubmitResult(attempt=AT, verdict=Submitted.NOW, said=said)
+
+
+def test_a_limit_on_jobs_makes_the_job_wait_and_costs_nothing() -> None:
+    before = there(JobState.SUBMITTED, native="")
+    job, desk = told(before, submitted=(refused("sbatch: error: AssocMaxSubmitJobLimit\n"),))
+    assert (job.state, job.failures, job.not_before) == (JobState.PENDING, 0, None)
+    assert job.reason == "cl takes no more jobs for now: sbatch: error: AssocMaxSubmitJobLimit"
+    assert desk.full == {"cl"}
+    assert newest(job).remains is Remains.UNWANTED
+    # The next time, what is left of this one is forgotten once it is gone.
+    gone = replace(newest(job), remains=Remains.GONE)
+    again = replace(
+        job.with_attempt(gone),
+        state=JobState.SUBMITTED,
+        attempts=(replace(gone, id="b000000009"), replace(newest(before), number=2)),
+    )
+    job, _ = told(again, submitted=(refused("QOSMaxSubmitJobPerUserLimit"),))
+    assert [attempt.id for attempt in job.attempts] == [AT]
+
+
+def test_one_that_is_to_be_cancelled_does_not_wait() -> None:
+    before = there(JobState.SUBMITTED, native="", cancel_requested=True)
+    job, _ = told(before, submitted=(refused("AssocMaxSubmitJobLimit"),))
+    assert job.state is JobState.CANCELLED
+
+
+def test_what_was_killed_holding_more_than_it_was_given_ran_out_of_memory() -> None:
+    for peak, outcome in ((5 * 1024**3, Outcome.OUT_OF_MEMORY), (1024**3, Outcome.FAILED)):
+        killed = native(NativePhase.ENDED, cause=Cause.FAILED, peak_memory=peak)
+        reading = BatchReading(jobs=(killed,), queue_seen=True, accounting_seen=True)
+        job, _ = told(there(), sides=(side(),), reading=reading)
+        assert newest(job).outcome is outcome
+        other = replace(killed, exit_code=3)
+        job, _ = told(there(), sides=(side(),), reading=replace(reading, jobs=(other,)))
+        assert newest(job).outcome is Outcome.FAILED
 
 
 # Its own word

@@ -77,6 +77,13 @@ def visit(decisions: Sequence[Decision]) -> BatchVisit | None:
 # Which go
 
 
+def test_no_more_go_than_it_was_found_to_take() -> None:
+    jobs = [batch_job(f"p{number:02}-000000") for number in range(4)]
+    there = [on_cluster(9)]
+    assert len(placed(decide(snapshot([*jobs, *there], batch_limits={"cl": 2}), NOW))) == 1
+    assert len(placed(decide(snapshot([*jobs, *there], batch_limits={"other": 0}), NOW))) == 3
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), max_size=25),
     st.integers(0, 4),
