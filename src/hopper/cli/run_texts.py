@@ -107,6 +107,11 @@ def _submitted(config: HopperConfig, job: Job, number: int | None) -> str | None
     attempt = next((item for item in job.attempts if item.number == wanted), None)
     if attempt is None:
         raise UsageError(f"{task_id(job)} has no attempt {number}")
+    if attempt.taken_from is not None:
+        raise HopperError(
+            f"attempt {attempt.number} of {task_id(job)} ran nowhere: {job.reason}",
+            way_out="see with --new what would be submitted",
+        )
     path = script_path(config.paths.db / bootstrap.SCRIPTS, attempt.id)
     try:
         return path.read_text("utf-8", errors="surrogateescape")

@@ -293,6 +293,7 @@ def test_who_took_a_result_says_so(desk: Desk, node: Node) -> None:
     text = desk.run("show", "b-1aaaaa").stdout
     assert "which ran nowhere" in text
     assert "old-2bbbbb of flow-oooooo, attempt z000000001" in text
+    assert "ran nowhere" in desk.refused("run", "script", "flow", "b", code=1)
 
 
 def test_nothing_failed_nothing_to_rerun(desk: Desk, node: Node) -> None:
