@@ -17,7 +17,7 @@ from hopper.dispatch.contact import NEEDS_LOGIN
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.settings import LOGIN_BACK_OFF, PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
-from hopper.model.backend import ClusterRecord
+from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.batch import (
     BatchOrder,
     BatchReading,
@@ -398,6 +398,29 @@ def test_the_jobs_of_others_are_remembered_and_ours_are_not_among_them() -> None
     assert (kept.id, kept.name, kept.user, kept.first_seen) == ("cl/9", "train", "eve", NOW)
     _, desk = told(there(), reading=BatchReading(trouble="down"))
     assert desk.changes().clusters == ()
+
+
+def test_where_the_jobs_of_others_were_not_told_none_is_gone() -> None:
+    known = ExternalJob(
+        id="cl/9", backend="cl", native_id="9", first_seen=NOW, phase=NativePhase.RUNNING
+    )
+    clusters = {"cl": ClusterRecord(name="cl", seen_at=NOW, others_count=1)}
+    desk = Desk(
+        book=Book([there()], clusters=clusters, externals={known.id: known}),
+        settings=PolicySettings(),
+        now=later(60),
+    )
+    info = ClusterInfo(nodes=2)
+    answered = Answered(
+        order=ORDER,
+        report=BatchReport(order="o", host="cl", at=EPOCH),
+        reading=BatchReading(queue_seen=True, info=info),
+        landed={},
+        others=True,
+    )
+    reconcile_batch(desk, answered, SYSTEMS)
+    assert desk.changes().externals == ()
+    assert desk.changes().clusters == (replace(clusters["cl"], info=info),)
 
 
 def test_troubles_are_told_with_their_job() -> None:

@@ -12,10 +12,12 @@ from hopper.dispatch.commands import arrival_to_json
 from hopper.dispatch.drive import STOP_PATIENCE, TROUBLE_PAUSE, Stop, Until, drive
 from hopper.dispatch.orders import OrderDesk
 from hopper.dispatch.rhythm import Rhythm
+from hopper.dispatch.run_acts import NewRun, run_body
 from hopper.dispatch.settings import BackOff
 from hopper.errors import HopperError
 from hopper.model.event import EventKind
 from hopper.model.orders import Order
+from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.worker import Worker
 from tests.fakes.farm import Plan
@@ -263,9 +265,12 @@ def test_what_retention_took_away_is_forgotten() -> None:
     rig = Rig()
     rig.home.drop("a-000001")
     rig.ends("a-000001")
+    run = Run(id="r-000001", workflow="w", backend="b", created_at=rig.clock.now())
+    rig.dispatcher.carry_out(run_body(NewRun(run=run, tasks=())))
     rig.run(lambda: rig.dispatcher.idle)
-    del rig.store.jobs["a-000001"]
+    del rig.store.jobs["a-000001"], rig.store.runs["r-000001"]
     rig.run(lambda: "a-000001" not in rig.dispatcher.book.jobs)
+    assert rig.dispatcher.book.runs == {}
 
 
 def test_an_idle_dispatcher_sleeps_and_commits_nothing() -> None:

@@ -133,6 +133,10 @@ def _linked(folder: Path) -> None:
     (folder / "empty").symlink_to("/dev/null")
 
 
+def _touched(folder: Path) -> None:
+    os.utime(folder / "stdout.log", ns=(1, 1))
+
+
 def _list_changed(folder: Path) -> None:
     (folder / MANIFEST).write_text("[]")
 
@@ -147,7 +151,17 @@ def _others(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "harm",
-    [_gone, _changed, _changed_in_secret, _longer, _linked, _list_changed, _list_gone, _others],
+    [
+        _gone,
+        _changed,
+        _changed_in_secret,
+        _touched,
+        _longer,
+        _linked,
+        _list_changed,
+        _list_gone,
+        _others,
+    ],
 )
 def test_what_is_not_what_it_was_is_not_taken(inbox: Path, harm: Any) -> None:
     stored = keep(inbox)
