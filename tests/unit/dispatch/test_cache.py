@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.cache import attempt_id, claims, result_key
+from hopper.dispatch.cache import Copied, Kept, attempt_id, claims, result_key
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.decisions import BatchPlacement
 from hopper.dispatch.desk import Desk
@@ -20,6 +20,7 @@ from hopper.dispatch.policy import decide
 from hopper.dispatch.run_acts import NewRun, NewTask, run_body
 from hopper.dispatch.settings import PolicySettings
 from hopper.dispatch.snapshot import Snapshot
+from hopper.errors import HopperError
 from hopper.model.attempt import Attempt, Outcome, TakenFrom
 from hopper.model.event import EventKind
 from hopper.model.ids import ATTEMPT_ID
@@ -321,3 +322,36 @@ def test_results_whose_files_are_gone_are_forgotten_in_time(rig: Rig) -> None:
     rig.seconds(10)
     assert len(rig.store.stored) == 248
     assert len(rig.kinds(EventKind.RESULT_DROPPED)) == 2
+
+
+def test_a_result_that_cannot_be_kept_is_told_and_holds_up_nothing(rig: Rig) -> None:
+    class Failing(FakeShelf):
+        def keep(self, job: Job, attempt: Attempt) -> Kept | None:
+            raise HopperError(f"{job.id} of {attempt.id} cannot be listed")
+
+    rig.shelf = Failing()
+    rig.start()
+    enter(rig, new("p", "k1"))
+    done = over("b000000001", "cl", outcome=Outcome.COMPLETED, result_key=alone("k1"))
+    completes(rig, "p-000000", done)
+    rig.seconds(3)
+    assert rig.store.stored == {}
+    [event] = rig.kinds(EventKind.TROUBLE)
+    assert (event.job, "is not kept" in event.reason) == ("p-000000", True)
+
+
+def test_what_takes_long_to_copy_is_shared_out_over_ticks(rig: Rig) -> None:
+    class Slow(FakeShelf):
+        def take(self, job: Job, attempt: str, stored: StoredResult) -> Copied:
+            rig.clock.advance(0.7)
+            return super().take(job, attempt, stored)
+
+    rig.shelf = Slow()
+    rig.start()
+    has(rig, stored(alone("k1")))
+    enter(rig, *(new(f"p{number}", "k1") for number in range(5)))
+    taken = []
+    for _ in range(3):
+        rig.tick()
+        taken.append(len(rig.kinds(EventKind.RESULT_TAKEN)))
+    assert taken == [2, 4, 5]
