@@ -357,10 +357,10 @@ def forget_texts(config: HopperConfig, job: Job) -> None:
     # What names a folder to be removed is looked at once more.
     if JOB_ID.match(job.id):
         shutil.rmtree(config.paths.db / LOGS / job.id, ignore_errors=True)
-    for attempt in job.attempts:
-        if ATTEMPT_ID.match(attempt.id):
+    for name in {name for attempt in job.attempts for name in (attempt.id, attempt.array)}:
+        if ATTEMPT_ID.match(name):
             with suppress(OSError):
-                script_path(config.paths.db / SCRIPTS, attempt.id).unlink()
+                script_path(config.paths.db / SCRIPTS, name).unlink()
 
 
 # --- other commands

@@ -252,10 +252,14 @@ def test_delete_with_what_came_home(desk: Desk, node: Node) -> None:
 
 def test_a_run_of_the_history_is_shown_and_deleted_and_not_changed(desk: Desk, node: Node) -> None:
     del node
-    has(desk, used("a"))
-    path = script_path(desk.config.paths.db / bootstrap.SCRIPTS, "a000000001")
+    has(desk, used("a", array="r000000001"))
+    path, whole = (
+        script_path(desk.config.paths.db / bootstrap.SCRIPTS, name)
+        for name in ("a000000001", "r000000001")
+    )
     path.parent.mkdir()
     path.write_text("#")
+    whole.write_text("#")
     folder = home(desk, desk.jobs()["a-1aaaaa"], "a000000001", {"x": "y"})
     log = desk.log("a-1aaaaa", "a000000001", b"words")
     with StateStore.open(desk.config.paths.db) as store:
@@ -271,7 +275,7 @@ def test_a_run_of_the_history_is_shown_and_deleted_and_not_changed(desk: Desk, n
     assert path.exists()
     answer = desk.json("run", "delete", "flow", "--results", "--yes")
     assert answer["jobs"] == ["a-1aaaaa"]
-    assert [one.exists() for one in (path, folder, log)] == [False, False, False]
+    assert not any(one.exists() for one in (path, whole, folder, log))
     assert "no run" in desk.refused("run", "show", "flow")
     assert desk.json("jobs", "--all") == []
 
