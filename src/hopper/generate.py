@@ -215,6 +215,7 @@ def plan(
         max_concurrent=most or document.max_concurrent or recipe.max_concurrent,
         array=array or document.array,
         git=drawn.git,
+        base=drawn.base,
         description=document.description or (owner.description if owner is not None else ""),
         user=_user(),
         warnings=document.warnings,
@@ -225,7 +226,6 @@ def plan(
         recipe.backend,
         environments=config.environments,
         retries=config.dispatch.retries,
-        base=drawn.base,
         files=config.source.parent if recipe.file is not None else drawn.files,
     )
 

@@ -289,8 +289,16 @@ def repository(person: Person) -> Path:
     git(folder, "init", "-q", "-b", "trunk")
     (folder / "generate.py").write_text(GENERATOR)
     (folder / "seed.txt").write_text("42\n")
-    plan = '[{"id": "one", "command": "cat seed.txt", "working_dir": "."}]'
-    (folder / "deep/er/plan.hut.json").write_text(plan)
+    more = [{"id": "two", "command": "cat seed.txt", "working_dir": "."}]
+    plan = [
+        {
+            "id": "one",
+            "command": f"cat seed.txt; echo '{json.dumps(more)}' >more.json",
+            "working_dir": ".",
+            "generates_source": "more.json",
+        }
+    ]
+    (folder / "deep/er/plan.hut.json").write_text(json.dumps(plan))
     (folder / "deep/er/other.json").write_text("[]")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "first")
@@ -344,6 +352,8 @@ def test_sources_of_both_kinds(person: Person, repository: Path) -> None:
     person.dispatch()
     for run in runs:
         assert person.hopper("run", "logs", run, "one") == "42\n"
+        # What a task adds runs beside it.
+        assert person.hopper("run", "logs", run, "two") == "42\n"
     assert "no file" in person.refused("workflow", "run", "tree:deep/absent.json", code=1)
 
 

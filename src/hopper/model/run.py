@@ -52,6 +52,8 @@ class Run:
     array: str = ""
     """``auto`` or ``never``: whether equal tasks go as job arrays; empty for the backend's word."""
     git: GitVersion | None = None
+    base: str = ""
+    """The folder that a relative working_dir is below where there is no clone: a source's."""
     description: str = ""
     user: str = ""
     """Who asked for it."""

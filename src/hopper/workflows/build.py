@@ -33,8 +33,6 @@ class Surroundings:
     environments: Sequence[Environment] = ()
     retries: int = 0
     """How often a task is tried again that does not say so."""
-    base: str = ""
-    """The folder that a relative working_dir is below where there is no clone: a source's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +116,7 @@ def _automatic(run: Run) -> dict[str, str]:
 def _working_dir(entry: TaskEntry, around: Surroundings) -> str:
     if around.backend.workers:
         return folder_on_worker(entry)
-    return working_dir(entry.working_dir, around.run.git, around.base)
+    return working_dir(entry.working_dir, around.run.git, around.run.base)
 
 
 def folder_on_worker(entry: TaskEntry) -> str:
@@ -220,7 +218,7 @@ def _cache_key(
         "init": _init(around.backend, environment),
     }
     if git is None:
-        parts["base"] = around.base
+        parts["base"] = around.run.base
     elif entry.cache_scope is CacheScope.COMMIT:
         parts["commit"] = [git.repo, git.sha]
     else:

@@ -32,16 +32,13 @@ def plan_run(
     *,
     environments: Sequence[Environment] = (),
     retries: int = 0,
-    base: str = "",
     files: Path | None = None,
 ) -> NewRun:
     """Return a run with the jobs of its tasks. InvalidWorkflow for tasks that cannot be.
 
     ``files`` is the folder at home that the tasks' ``inputs`` are below.
     """
-    around = Surroundings(
-        run=run, backend=backend, environments=environments, retries=retries, base=base
-    )
+    around = Surroundings(run=run, backend=backend, environments=environments, retries=retries)
     tasks, warnings = plan_tasks(document, around, files=files)
     return NewRun(run=replace(run, warnings=(*run.warnings, *warnings)), tasks=tasks)
 

@@ -107,7 +107,10 @@ def test_the_default_partition(kind: str, partition: str) -> None:
 def test_working_folders(said: str, plain: str, in_source: str, in_git: str) -> None:
     value = built(working_dir=said).task.working_dir
     assert value == plain
-    assert built(replace(AROUND, base="/src/"), working_dir=said).task.working_dir == in_source
+    assert (
+        built(replace(AROUND, run=replace(RUN, base="/src/")), working_dir=said).task.working_dir
+        == in_source
+    )
     assert built(IN_GIT, working_dir=said).task.working_dir == in_git
     assert working_dir(said or "~", GIT, "/src") == in_git
 
@@ -186,10 +189,9 @@ def _key(said: dict[str, Any], scope: str) -> str:
     own = {key: task.pop(key) for key in ("hashes", "init", "of_julia", "sha", "repo", "base")}
     git = GitVersion(repo=own["repo"], branch="b", sha=own["sha"], folder="~/x")
     around = Surroundings(
-        run=replace(RUN, git=git if own["sha"] else None),
+        run=replace(RUN, git=git if own["sha"] else None, base=own["base"]),
         backend=Backend(name="hpc", type="slurm", host="h", init=own["init"]),
         environments=[Environment(name="julia", variables={"V": own["of_julia"]})],
-        base=own["base"],
     )
     return built(around, own["hashes"], cache=True, cache_scope=scope, **task).task.cache_key
 
