@@ -61,8 +61,11 @@ def by_hand(slurm: Slurm, count: int) -> dict[str, float]:
     return times
 
 
-def hopper(slurm: Slurm, count: int, folder: Path) -> dict[str, float]:
-    """Return hopper's seconds: to submit all, to show all completed, and Slurm's own end."""
+def hopper(slurm: Slurm, count: int, folder: Path, array: str) -> dict[str, float]:
+    """Return hopper's seconds: to submit all, to show all completed, and Slurm's own end.
+
+    ``array``: ``auto`` for job arrays, ``never`` for a submission a task.
+    """
     lab = ClusterLab(
         folder, [backend("cl", "slurm", slurm.ssh_facts.backend(), max_concurrent=10_000)],
         eventually,
@@ -71,7 +74,8 @@ def hopper(slurm: Slurm, count: int, folder: Path) -> dict[str, float]:
     with lab.dispatching():
         eventually(lambda: lab.hopper("events", "--limit", "0").count("dispatch started"))
         started = time.monotonic()
-        lab.start_run([task(f"t{number}", "true") for number in range(count)], "cl")
+        tasks = [task(f"t{number}", "true") for number in range(count)]
+        lab.start_run(tasks, "cl", array=array)
         events = folder / "state" / "hopper.log"
         eventually(lambda: events.read_text().count('"submitted_as"') >= count)
         submitted = time.monotonic() - started
@@ -102,16 +106,21 @@ def main() -> int:
         folder = Path(name)
         with Slurm.start(4, folder / "rig") as slurm:
             hand = by_hand(slurm, options.tasks)
-            ours = hopper(slurm, options.tasks, folder / "hopper")
-    figures = {"tasks": options.tasks, "cpus": os.cpu_count(), "by_hand": hand, "hopper": ours}
+            ours = {
+                name: hopper(slurm, options.tasks, folder / array, array)
+                for name, array in (("hopper", "never"), ("hopper, array: auto", "auto"))
+            }
+    figures = {"tasks": options.tasks, "cpus": os.cpu_count(), "by_hand": hand, **ours}
     if options.json:
         print(json.dumps(figures, indent=1))
         return 0
     for what, seconds in hand.items():
         print(f"{what:30} {seconds * 1000:7.1f} ms a job to submit")
-    print(f"{'hopper':30} {ours['submitted'] / options.tasks * 1000:7.1f} ms a job to submit")
-    print(f"{'':30} {ours['shown']:7.1f} s until all are shown completed")
-    print(f"{'':30} {ours['shown'] - ours['slurm_end']:7.1f} s of these after Slurm's own end")
+    for what, times in ours.items():
+        print(f"{what:30} {times['submitted'] / options.tasks * 1000:7.1f} ms a job to submit")
+        print(f"{'':30} {times['shown']:7.1f} s until all are shown completed")
+        late = times["shown"] - times["slurm_end"]
+        print(f"{'':30} {late:7.1f} s of these after Slurm's own end")
     return 0
 
 

@@ -8,29 +8,27 @@ asked of the accounting, all in one command.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from hopper.backends import slurm_answers as answers_of
 from hopper.backends import slurm_reading as reading
 from hopper.backends.base import BackendSettings, Followed
 from hopper.backends.slurm_states import CAUSES
 from hopper.backends.units import clock, mebibytes
 from hopper.backends.words import (
-    complaint,
     full_name,
     gpu_count,
     joined,
     last_line,
     log_path,
-    one_line,
     partition_of,
     portion_name,
     portions,
     refusal_in,
     word,
 )
-from hopper.model.batch import BatchReading, ClusterInfo, NativeSighting, Query, Said
+from hopper.model.batch import BatchReading, Query, Said
 from hopper.model.task import BatchResources
 from hopper.remote.quoting import call, quote
 
@@ -42,8 +40,6 @@ _TROUBLE = re.compile(
     re.IGNORECASE,
 )
 _MISTAKE = re.compile(r"^(?:sbatch: |Invalid )", re.MULTILINE)
-_DISABLED = re.compile(r"accounting storage is disabled", re.IGNORECASE)
-_MARK = re.compile(r"=hopper-(queue|accounting|others|machines) (\d{1,3})")
 _SEPARATE = "s=$(printf '\\037'); SLURM_TIME_FORMAT=%s; export SLURM_TIME_FORMAT"
 _ENDED = "|".join(sorted(CAUSES))
 _IDS_AT_ONCE = 400
@@ -162,20 +158,20 @@ class Slurm:
         """Return what squeue, sacct and sinfo said."""
         asked = _known(jobs)
         polls = [
-            _poll_said(answers.get(portion_name("jobs", number)))
+            answers_of.poll_said(answers.get(portion_name("jobs", number)))
             for number in range(len(portions(asked)))
         ]
         queue = {native: job for poll in polls for native, job in poll.queue.items()}
         accounting = {native: job for poll in polls for native, job in poll.accounting.items()}
         found = {job.native_id: job for job in reading.merge(queue, accounting)}
-        elsewhere, info, elsewhere_said, others_seen = _elsewhere(answers)
+        elsewhere, info, elsewhere_said, others_seen = answers_of.elsewhere(answers)
         own = {*found, *asked}
         found.update((native, job) for native, job in elsewhere.items() if native not in own)
         troubles = [poll.queue_said for poll in polls] + [poll.accounting_said for poll in polls]
         return BatchReading(
             jobs=tuple(found.values()),
             queue_seen=not any(poll.queue_said for poll in polls),
-            accounting_seen=_accounting_seen(polls),
+            accounting_seen=answers_of.accounting_seen(polls),
             accounting=all(poll.enabled for poll in polls),
             others_seen=others_seen,
             trouble=next((said for said in [*troubles, elsewhere_said] if said), ""),
@@ -232,85 +228,3 @@ def _poll(ids: Sequence[str]) -> str:
             "printf '=hopper-accounting %s\\n' $c; }; fi",
         ]
     return joined(lines)
-
-
-def _sections(text: str) -> dict[str, tuple[list[str], int]]:
-    """Return the lines before each mark, and the code that the command ended with."""
-    sections: dict[str, tuple[list[str], int]] = {}
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if line.startswith("=") and (mark := _MARK.fullmatch(line)):
-            sections[mark[1]], lines = (lines, int(mark[2])), []
-        elif line:
-            lines.append(line)
-    return sections
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Poll:
-    """What one query for a portion of the jobs said."""
-
-    queue: Mapping[str, NativeSighting] = field(default_factory=dict)
-    accounting: Mapping[str, NativeSighting] = field(default_factory=dict)
-    queue_said: str = ""
-    accounting_said: str = ""
-    enabled: bool = True
-    asked: bool = False
-    """Whether the accounting was asked."""
-
-
-def _poll_said(said: Said | None) -> _Poll:
-    if said is None:
-        return _Poll(queue_said="squeue was not asked")
-    parts = _sections(said.stdout)
-    queue, queue_said = _section(parts, "queue", "squeue", reading.read_queue, said)
-    if "accounting" not in parts:
-        return _Poll(queue=queue, queue_said=queue_said)
-    accounting, told = _section(parts, "accounting", "sacct", reading.read_accounting, said)
-    enabled = not (told and _DISABLED.search(said.stderr))
-    return _Poll(
-        queue=queue,
-        accounting=accounting,
-        queue_said=queue_said,
-        accounting_said=told if enabled else "",
-        enabled=enabled,
-        asked=True,
-    )
-
-
-def _section(
-    parts: Mapping[str, tuple[list[str], int]],
-    name: str,
-    program: str,
-    read: Callable[[Iterable[str]], reading.Lines],
-    said: Said,
-) -> tuple[dict[str, NativeSighting], str]:
-    """Return the jobs of a section, and what was wrong with it."""
-    lines, code = parts.get(name, ([], -1))
-    if code:
-        return {}, complaint(said, program)
-    found = read(lines)
-    wrong = f"{program}: not understood: {one_line(found.garbled)}" if found.garbled else ""
-    return found.jobs, wrong
-
-
-def _accounting_seen(polls: Sequence[_Poll]) -> bool:
-    """Whether all that was asked of the accounting was answered, and something was."""
-    told = all(poll.enabled and not poll.accounting_said for poll in polls)
-    return told and any(poll.asked for poll in polls)
-
-
-def _elsewhere(
-    answers: Mapping[str, Said],
-) -> tuple[dict[str, NativeSighting], ClusterInfo | None, str, bool]:
-    found: dict[str, NativeSighting] = {}
-    info, trouble, whole = None, "", False
-    if said := answers.get("others"):
-        parts = _sections(said.stdout)
-        found, trouble = _section(parts, "others", "squeue", reading.read_queue, said)
-        whole = not trouble
-    if said := answers.get("machines"):
-        lines, code = _sections(said.stdout).get("machines", ([], -1))
-        info = reading.read_machines(lines) if not code else None
-        trouble = trouble or (complaint(said, "sinfo") if code else "")
-    return found, info, trouble, whole

@@ -264,7 +264,6 @@ def _reading(arguments: Arguments, attempt: str, offset: int, limit: int) -> Bat
         # These words alone would mean the files of the side folder.
         file = f"./{file}"
     order = order_of(None, arguments)
-    working_dir = str(arguments.get("working_dir") or "~")
     side = side_of(order, attempt)
     # A member of a job array has its script in the array's folder.
     there = f"[ -e {side}/job.sh ] || [ -e {side}/run ]"
@@ -275,7 +274,7 @@ def _reading(arguments: Arguments, attempt: str, offset: int, limit: int) -> Bat
         log=ReadBatchLog(
             attempt=attempt,
             file=file,
-            working_dir=working_dir,
+            working_dir=str(arguments.get("working_dir") or "~"),
             offset=offset,
             limit=min(PART, limit),
         ),
