@@ -94,6 +94,8 @@ def test_a_run_on_workers_comes_home_as_from_anywhere(lab: Lab, tmp_path: Path) 
     ]
     lab.run("dispatch", "--until-idle")
     assert [states(lab, run) for run in runs] == [STATES, STATES]
+    [shown] = [line for line in lab.run("run", "show", runs[0]).splitlines() if "apart" in line]
+    assert any(worker.name in shown.split("\t") for worker in lab.farm.workers)
     far, near = (below(lab.state / "inbox" / run) for run in runs)
     assert far.pop("prepare/said.txt") == f"{NASTY}|init|{runs[0]}"
     assert far.pop("prepare/stdout.log") == f"{NASTY}|init|{runs[0]}"

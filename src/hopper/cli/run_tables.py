@@ -90,6 +90,13 @@ def cost_text(cost: Estimate) -> str:
     return f"${cost.total:.2f} ({cost.costed}/{total} tasks, {cost.price_type} in {cost.region})"
 
 
+def _where(job: Job, attempt: Attempt | None) -> str:
+    """Return the cluster's machine, or the worker."""
+    if attempt is None:
+        return "-"
+    return attempt.node or ("-" if job.backend else attempt.worker)
+
+
 def task_row(job: Job, now: datetime) -> Row:
     """Return a task: id, state, native id, node, time, CPU efficiency, peak memory, remark."""
     attempt = job.attempt
@@ -99,7 +106,7 @@ def task_row(job: Job, now: datetime) -> Row:
         task_id(job),
         state_text(job),
         attempt.native_id or "-" if attempt is not None else "-",
-        attempt.node or "-" if attempt is not None else "-",
+        _where(job, attempt),
         _time(attempt, now),
         f"{efficiency:.0%}" if efficiency is not None else "-",
         size_text(usage.peak_memory) if usage is not None else "-",
