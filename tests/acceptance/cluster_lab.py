@@ -48,13 +48,18 @@ class ClusterLab:
         self.eventually = eventually
         self._sockets = tempfile.TemporaryDirectory(prefix="hopc")
         folder.mkdir(exist_ok=True)
-        config = plain({**CONFIG, "backends": backends})
-        (folder / "hopper.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        self._backends = backends
+        self.configure()
         self.environment = {
             **os.environ,
             "XDG_RUNTIME_DIR": self._sockets.name,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
+
+    def configure(self, **more: Any) -> None:
+        """Write the config, with more than the backends."""
+        config = plain({**CONFIG, "backends": self._backends, **more})
+        (self.folder / "hopper.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
     def hopper(self, *arguments: str, code: int | None = 0) -> str:
         """Run a hopper command and return its output; a traceback fails the test."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.acceptance import zips_anywhere
+from tests.acceptance import study, zips_anywhere
 from tests.acceptance.cluster_lab import ClusterLab, backend, task
 from tests.conftest import Eventually
 from tests.rigs import gridengine, slurm
@@ -106,6 +106,19 @@ def test_a_run_with_a_failing_branch_and_generated_tasks(engine: Engine, lab: Cl
     assert (lab.home(run, "sim.b") / "stderr.log").read_text() == "wrong\n"
     assert lab.tasks()["sim.b"]["exit_code"] == 3
     assert len(engine.attempts()) - before == 4
+
+
+def test_a_workflow_of_a_repository_runs_as_anywhere(engine: Engine, lab: ClusterLab) -> None:
+    def shell(command: str) -> None:
+        done = engine.rig.ssh(command)
+        assert done.returncode == 0, done.stderr
+
+    repository = f"/tmp/hopper-study-{lab.folder.parent.name}"
+    study.make(shell, repository)
+    lab.configure(**study.source(repository, "cl"))
+    run = lab.hopper("workflow", "run", "lab:flows/study.json").strip()
+    lab.dispatch()
+    study.check(lab.hopper, run, lab.folder / "state" / "inbox")
 
 
 def test_a_refused_submission_tells_the_schedulers_own_words(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.acceptance import zips_anywhere
+from tests.acceptance import study, zips_anywhere
 from tests.conftest import Eventually
 
 pytestmark = pytest.mark.ansible
@@ -355,6 +355,15 @@ def test_sources_of_both_kinds(person: Person, repository: Path) -> None:
         # What a task adds runs beside it.
         assert person.hopper("run", "logs", run, "two") == "42\n"
     assert "no file" in person.refused("workflow", "run", "tree:deep/absent.json", code=1)
+
+
+def test_a_workflow_of_a_repository_runs_as_anywhere(person: Person) -> None:
+    repository = str(person.folder / "repository")
+    study.make(lambda text: subprocess.run(["sh", "-c", text], check=True), repository)
+    person.config(study.source(repository, "here"))
+    run = person.hopper("workflow", "run", "lab:flows/study.json").strip()
+    person.dispatch()
+    study.check(person.hopper, run, person.folder / "state" / "inbox")
 
 
 def test_hostile_names_and_values_print_what_they_should(person: Person) -> None:
