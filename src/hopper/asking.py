@@ -146,7 +146,10 @@ def find_backend(config: HopperConfig, name: str | None, *, workers: bool = Fals
         raise UsageError("it is not said on which backend this is to run", way_out=what)
     if name not in known:
         if any(backend.name == name for backend in config.backends):
-            raise UsageError(f"the backend {name} is the workers, which run no batch system")
+            raise UsageError(
+                f"the backend {name} is the workers, which run no batch system",
+                way_out="see 'hopper workers list'",
+            )
         raise UsageError(
             f"there is no backend {name!r} in {config.source}", way_out="see 'hopper backend list'"
         )

@@ -273,10 +273,8 @@ def _ended(job: Job, situation: Situation) -> Explanation:
 def _failed(job: Job, situation: Situation) -> Explanation:
     attempt = job.attempt
     if attempt is None:
-        return Explanation(
-            headline=f"{job.id} was never sent: {job.reason}.",
-            advice=("mend the zip and submit it anew",),
-        )
+        mend = "mend the zip and submit it anew" if job.task is None else f"hopper requeue {job.id}"
+        return Explanation(headline=f"{job.id} was never sent: {job.reason}.", advice=(mend,))
     reasons = []
     tries = len(job.attempts)
     if tries > 1:

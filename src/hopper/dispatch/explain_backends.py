@@ -55,7 +55,7 @@ def share(job: Job, book: Book) -> Iterator[tuple[str, str]]:
     run, shares = book.runs.get(job.run), Shares(book)
     if run is not None and not shares.free(run.id):
         there = shares.there(run.id)
-        yield f"{there} tasks of its run are on workers, which are as many as it may have.", ""
+        yield f"Its run has {there} on workers, as many as it may have.", ""
 
 
 def away(record: WorkerRecord) -> str:

@@ -15,7 +15,9 @@ from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.job import Job, JobSpec, Origin
 from hopper.model.resources import Requirements
+from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.task import Task
 from hopper.model.worker import Worker, WorkerRecord
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -240,6 +242,17 @@ def test_failed() -> None:
 def test_refused() -> None:
     told = said(job(state=JobState.FAILED, reason="it is not a zip"))
     assert told.headline == "a-1 was never sent: it is not a zip."
+    task = Task(id="t", command="true")
+    assert said(job(state=JobState.FAILED, task=task)).advice == ("hopper requeue a-1",)
+
+
+def test_a_run_that_has_its_share_of_the_workers() -> None:
+    run = Run(id="r", workflow="w", backend="f", on_workers=True, created_at=NOW, max_concurrent=1)
+    there = job("b-1", JobState.RUNNING, run="r", attempts=(on("w2"),))
+    waits = job(run="r")
+    book = Book((waits, there), (SEEN,), runs=(run,))
+    told = explain(waits, Situation(book=book, workers=ONE, now=NOW, settings=PolicySettings()))
+    assert told.headline == ("a-1 waits. Its run has 1 on workers, as many as it may have.")
 
 
 def test_dep_failed_names_the_other() -> None:
