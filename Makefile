@@ -47,6 +47,8 @@ lint: $(VENV)/.installed-test collections
 bench: $(VENV)/.installed-test collections
 	$(IN_VENV) python bench/store.py
 	$(IN_VENV) python bench/tick.py
+	$(IN_VENV) python bench/poll.py
+	$(IN_VENV) python bench/runs.py
 	$(IN_VENV) python bench/dispatch.py $(BENCH_WORKERS)
 
 clean:
