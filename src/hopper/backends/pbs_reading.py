@@ -55,6 +55,9 @@ def from_json(text: str, what: str) -> dict[str, Fields] | None:
 
 def _flat(thing: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:
     for name, value in thing.items():
+        if name == "Variable_List":
+            # The most of an answer, and nothing in it is ever asked for.
+            continue
         if isinstance(value, dict) and not before:
             yield from _flat(value, f"{name}.")
         else:
