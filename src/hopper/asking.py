@@ -8,7 +8,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
+from hopper.bootstrap.backends import systems
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.config.workflows import GitClone
@@ -28,7 +29,7 @@ class Asking:
 
     def __init__(self, config: HopperConfig) -> None:
         self._config = config
-        self._visitor: bootstrap.Visitor | None = None
+        self._visitor: visiting.Visitor | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +99,8 @@ class Asking:
         log: ReadBatchLog | None = None,
     ) -> BatchReport:
         if self._visitor is None:
-            self._visitor = bootstrap.Visitor(self._config)
-        target = bootstrap.systems(self._config).targets().get(backend.name)
+            self._visitor = visiting.Visitor(self._config)
+        target = systems(self._config).targets().get(backend.name)
         if target is None:
             raise UsageError(
                 f"the backend {backend.name} is the workers, which run no batch system",

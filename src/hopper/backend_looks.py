@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hopper import bootstrap
 from hopper.asking import Asking, answered
 from hopper.backends.pbs_reading import told_by_version
+from hopper.bootstrap.backends import systems
+from hopper.bootstrap.state import read_state
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError
@@ -83,12 +84,12 @@ class BackendCheck:
 
 def check(config: HopperConfig, backend: Backend, asking: Asking) -> BackendCheck:
     """Log in and look; whatever goes wrong is in the result."""
-    systems = bootstrap.systems(config)
+    known = systems(config)
     programs = (*PROGRAMS.get(backend.type, ()), *EVERYWHERE)
     useful = (*USEFUL.get(backend.type, ()), *EVERYWHERE_USEFUL)
     now = datetime.now(UTC)
     asked = (Followed(attempt="", native_id=_NOBODY, submitted_at=now),)
-    queries = systems.queries(backend.name, asked, now=now, others=False)
+    queries = known.queries(backend.name, asked, now=now, others=False)
     which = _query("which", _which((*programs, *useful)))
     if backend.type == "pbs":
         queries = [*queries, _query("version", "qstat --version 2>&1")]
@@ -98,7 +99,7 @@ def check(config: HopperConfig, backend: Backend, asking: Asking) -> BackendChec
         found = _words(answers.get("which"), "there")
     except HopperError as error:
         return BackendCheck(backend=backend.name, error=str(error))
-    reading = systems.read(backend.name, answers, asked)
+    reading = known.read(backend.name, answers, asked)
     cluster = backend.type != "local"
     missing = [item for item in programs if item not in found]
     lacking = [item for item in useful if item not in found]
@@ -202,7 +203,7 @@ def _elsewhere(
 
 def _ours(config: HopperConfig, backend: str) -> dict[str, tuple[str, Attempt]]:
     """Return our jobs and their attempts there, by native id."""
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         return {
             attempt.native_id: (job.id, attempt)
             for job in store.jobs.values()
@@ -213,7 +214,7 @@ def _ours(config: HopperConfig, backend: str) -> dict[str, tuple[str, Attempt]]:
 
 
 def _followed(config: HopperConfig, backend: str) -> tuple[Followed, ...]:
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         open_ones = [job.open_attempt for job in store.jobs.values() if job.backend == backend]
     return tuple(
         Followed(attempt=item.id, native_id=item.native_id, submitted_at=item.intended_at)
@@ -232,11 +233,11 @@ def _survey(
     within: timedelta = timedelta(seconds=60),
 ) -> tuple[BatchReading, BatchReport]:
     """Ask about all jobs and machines of a cluster."""
-    systems, now = bootstrap.systems(config), datetime.now(UTC)
-    queries = systems.queries(backend.name, ours, now=now, others=True)
+    known, now = systems(config), datetime.now(UTC)
+    queries = known.queries(backend.name, ours, now=now, others=True)
     me = _query("me", "id -un")
     report = answered(asking.visit(backend, [*queries, me, *more], within=within), backend)
-    return systems.read(backend.name, dict(report.answers), ours), report
+    return known.read(backend.name, dict(report.answers), ours), report
 
 
 # --- machines

@@ -10,10 +10,12 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
-from hopper import bootstrap
 from hopper.ansible.content import collection_folder, playbook_path
 from hopper.ansible.looks import Look, look
 from hopper.ansible.roster import Reading
+from hopper.bootstrap import inventory
+from hopper.bootstrap.settings import ansible_settings
+from hopper.bootstrap.state import dispatching, read_state
 from hopper.config.dispatch import TransferMode
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError, UsageError
@@ -80,7 +82,7 @@ def examine(config: HopperConfig) -> Iterator[Check]:
     yield from _ansible()
     yield from _state(config)
     try:
-        reading = bootstrap.read_inventory(config)
+        reading = inventory.read_inventory(config)
     except HopperError as error:
         yield bad("inventory", error.what, error.way_out)
         yield from _programs(config, remote=True)
@@ -172,13 +174,13 @@ def _state(config: HopperConfig) -> Iterator[Check]:
         yield good("state", f"{folder} is sound")
     yield _dispatcher(config)
     if not findings:
-        with bootstrap.read_state(config) as store:
+        with read_state(config) as store:
             if store.settings.get("paused"):
                 yield warning("paused", "nothing is launched", "'hopper workers resume'")
 
 
 def _dispatcher(config: HopperConfig) -> Check:
-    held = bootstrap.dispatching(config)
+    held = dispatching(config)
     if held is None:
         return warning("dispatch", "does not run", "'hopper dispatch', or 'hopper service install'")
     return good("dispatch", f"runs, pid {held.pid} on {held.host} since {held.started}")
@@ -191,7 +193,7 @@ def look_at(
     config: HopperConfig, reading: Reading, names: Sequence[str] = (), *, make: bool = False
 ) -> list[Look]:
     """Look at workers, all when none is named; ``make`` makes their folders. HopperError."""
-    settings = replace(bootstrap.ansible_settings(config), inventory=reading.sources.paths)
+    settings = replace(ansible_settings(config), inventory=reading.sources.paths)
     chosen = [worker.name for worker in chosen_workers(reading, names)]
     return look(settings, chosen, config.paths.db / LOOKS, make=make)
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hopper import bootstrap
+from hopper.bootstrap import commands
+from hopper.bootstrap.state import read_state
 from hopper.config.jobhopper import OpenJob
 from hopper.config.model import HopperConfig
 from hopper.dispatch.commands import arrival_to_json
@@ -61,12 +62,12 @@ def _queued(config: HopperConfig, home: FilesAtHome, job: OpenJob) -> Taken:
     facts = home.inspect(zip_path)
     spec = home.spec_of(facts, zip_path.stem)
     job_id = stable_id(job)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         known = store.job(job_id) is not None
     if not known:
         home.hand_in(zip_path, job_id)
         body = arrival_to_json(arrival(job_id, spec, zip_path.name, facts))
-        bootstrap.command(config, {"do": "submit", **body})
+        commands.give(config, {"do": "submit", **body})
     return Taken(job_id=job.job_id, said="pending", hopper_id=job_id)
 
 
@@ -85,7 +86,7 @@ def _launched(config: HopperConfig, job: OpenJob) -> Taken:
         "name": job.job_id,
         "reason": f"{job.state} in jobhopper",
     }
-    hopper_id = str(bootstrap.command(config, body)["job"])
+    hopper_id = str(commands.give(config, body)["job"])
     return Taken(job_id=job.job_id, said=f"followed on {job.worker}", hopper_id=hopper_id)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from hopper import bootstrap
+from hopper.bootstrap import commands
 from hopper.config.load import load
 from hopper.dispatch.run_acts import run_body
 from hopper.model.run import Run
@@ -86,7 +86,7 @@ class ClusterLab:
             max_concurrent=document.max_concurrent,
             array=document.array,
         )
-        bootstrap.command(config, run_body(plan_run(document, run, target, files=self.folder)))
+        commands.give(config, run_body(plan_run(document, run, target, files=self.folder)))
         return run.id
 
     def dispatch(self) -> str:

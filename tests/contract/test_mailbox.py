@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hopper.bootstrap import _Box
+from hopper.bootstrap.adapters import LetterBox
 from hopper.dispatch.ports import Mailbox
 from hopper.store.codec import decode_object, encode
 from hopper.store.files import make_folder, write_whole
@@ -56,7 +56,7 @@ def real_place(folder: Path) -> Place:
     def answers() -> list[Mapping[str, Any]]:
         return [decode_object(path.read_bytes()) for path in sorted(control.glob("*.answer.json"))]
 
-    return Place(leave=leave, answers=answers, box=lambda: _Box(folder))
+    return Place(leave=leave, answers=answers, box=lambda: LetterBox(folder))
 
 
 @pytest.fixture(params=[fake_place, real_place], ids=["fake", "real"])

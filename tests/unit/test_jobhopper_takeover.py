@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.config.jobhopper import OpenJob
 from hopper.config.load import load
 from hopper.config.model import HopperConfig
@@ -43,7 +43,7 @@ def take(config: HopperConfig, job: OpenJob) -> Taken:
 
 
 def jobs(config: HopperConfig) -> dict[str, Job]:
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         return dict(store.jobs)
 
 

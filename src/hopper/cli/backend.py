@@ -58,7 +58,8 @@ def show_all(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _views(config: HopperConfig) -> tuple[BackendView, ...]:
-    from hopper.bootstrap import read_state, systems
+    from hopper.bootstrap.backends import systems
+    from hopper.bootstrap.state import read_state
     from hopper.dispatch.backend_views import backend_views
     from hopper.dispatch.book import Book
 
@@ -93,10 +94,10 @@ def resume(ctx: click.Context, *, name: str, as_json: bool) -> None:
 
 def _set_paused(ctx: click.Context, name: str, act: str, *, as_json: bool) -> None:
     from hopper.asking import find_backend
-    from hopper.bootstrap import command as order
+    from hopper.bootstrap import commands
 
     config = config_of(ctx)
-    answer = order(config, {"do": act, "backend": find_backend(config, name).name})
+    answer = commands.give(config, {"do": act, "backend": find_backend(config, name).name})
     if as_json:
         print_json(answer)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import ago, print_json, table
 from hopper.cli.documents import Json, iso
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def show_seen(config: HopperConfig, backend: str, *, ended: bool, as_json: bool) -> None:
     """Print the jobs of others as last seen; ``ended``: those that are gone."""
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         cluster = store.clusters.get(backend)
         jobs = [job for job in store.externals.values() if job.backend == backend]
     found = [job for job in jobs if (job.gone_at is not None) is ended]

@@ -62,7 +62,7 @@ def check(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _all(config: HopperConfig) -> list[str]:
-    from hopper.bootstrap import systems
+    from hopper.bootstrap.backends import systems
 
     return list(systems(config).targets())
 

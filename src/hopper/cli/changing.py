@@ -9,7 +9,8 @@ from typing import cast
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap import commands
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import Selection, select, selection_options
 from hopper.cli.common import config_of, examples, json_option, print_json, printable
 from hopper.model.job import Job
@@ -64,11 +65,11 @@ def change_jobs(
 ) -> Changed:
     """Have a change made to the selected jobs and tell what came of each."""
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         ids = select(store, selection, fits=fits, act=act)
     changed = Changed()
     if ids:
-        answer = bootstrap.command(config, {**body, "jobs": ids})
+        answer = commands.give(config, {**body, "jobs": ids})
         changed = Changed(
             done=cast("Mapping[str, str]", answer.get("done", {})),
             refused=cast("Mapping[str, str]", answer.get("refused", {})),

@@ -37,7 +37,7 @@ def complete_job(
 ) -> list[CompletionItem]:
     """Offer the ids of jobs; nothing where config or state cannot be read."""
     del param
-    from hopper.bootstrap import read_state
+    from hopper.bootstrap.state import read_state
 
     try:
         path = ctx.find_root().params.get("config_file")

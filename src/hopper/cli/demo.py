@@ -107,7 +107,7 @@ def _write(path: Path, document: Mapping[str, object]) -> None:
 
 def submit(config: HopperConfig, place: Path) -> None:
     """Pack the three jobs and hand them in, as ``hopper submit`` does."""
-    from hopper import bootstrap
+    from hopper.bootstrap import commands
     from hopper.dispatch.commands import arrival_to_json
     from hopper.home.at_home import FilesAtHome, arrival
     from hopper.home.pack import pack_folder
@@ -124,7 +124,7 @@ def submit(config: HopperConfig, place: Path) -> None:
         job_id = new_job_id(name, secrets.choice)
         home.hand_in(zip_path, job_id)
         body = arrival_to_json(arrival(job_id, home.spec_of(facts, name), zip_path.name, facts))
-        bootstrap.command(config, {"do": "submit", **body})
+        commands.give(config, {"do": "submit", **body})
 
 
 # --- watching
@@ -147,7 +147,7 @@ class Screen:
 
 def _dispatch(config: HopperConfig) -> list[Job]:
     """Run the dispatcher until nothing is left to do; return the jobs as they ended."""
-    from hopper import bootstrap
+    from hopper.bootstrap.dispatcher import Listener, dispatch
     from hopper.dispatch.drive import Stop, Until
 
     stop = Stop()
@@ -158,11 +158,11 @@ def _dispatch(config: HopperConfig) -> list[Job]:
             seen[:] = sorted(store.jobs.values(), key=lambda job: job.submitted_at)
             draw(seen)
 
-        bootstrap.dispatch(
+        dispatch(
             config,
             until=Until.IDLE,
             stop=stop,
-            listener=bootstrap.Listener(
+            listener=Listener(
                 on_event=lambda _: None,
                 on_trouble=lambda text: click.echo(f"hopper: {printable(text)}", err=True),
                 after_tick=after_tick,

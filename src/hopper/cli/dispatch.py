@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
-from hopper.bootstrap import Listener
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import config_of, examples, printable
 from hopper.dispatch.drive import Stop, Until
 from hopper.model.event import Event, EventKind
@@ -33,6 +32,8 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) ->
     Runs until it is told to end (Ctrl-C or SIGTERM); jobs on workers go on running, and the
     next start carries on with them.
     """
+    from hopper.bootstrap.dispatcher import Listener, dispatch
+
     if once and until_idle:
         raise click.UsageError("--once and --until-idle do not go together")
     config = config_of(ctx)
@@ -44,7 +45,7 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) ->
         if not quiet and event.kind not in _QUIET:
             click.echo(event_line(event), err=True)
 
-    bootstrap.dispatch(
+    dispatch(
         config,
         until=Until.ONCE if once else Until.IDLE if until_idle else Until.TOLD,
         stop=stop,
@@ -58,7 +59,7 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) ->
 
 def _tell_of_waiting(config: HopperConfig) -> None:
     """Say which jobs were left, since only a person can bring them further."""
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         waiting = [job.id for job in store.jobs.values() if job.state is JobState.PENDING]
     if waiting:
         more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""

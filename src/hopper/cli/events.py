@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import complete_job, one_job
 from hopper.cli.common import config_of, examples
 from hopper.cli.dispatch import event_line
@@ -54,7 +54,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Show what has happened, the newest last."""
-    with bootstrap.read_state(config_of(ctx)) as store:
+    with read_state(config_of(ctx)) as store:
         job_id = _job_id(store, reference) if reference else None
         if limit is None:
             limit = 0 if since is not None or job_id is not None else SHOWN

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap import inventory
+from hopper.bootstrap.backends import systems
+from hopper.bootstrap.settings import policy_settings
+from hopper.bootstrap.state import dispatching, read_state
 from hopper.cli.choosing import job_argument, one_job
 from hopper.cli.common import config_of, console, examples, json_option, print_json, printable
 from hopper.cli.whereabouts import last_lines, log_at_home
@@ -34,7 +37,7 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
     JOB is an id, the start of one, or a name.
     """
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         job = one_job(store, reference)
         said = explain(job, _situation(config, store))
     lines = _log_end(config, job)
@@ -58,17 +61,17 @@ def _situation(config: HopperConfig, store: StateStore) -> Situation:
     error = ""
     workers = {}
     try:
-        workers = dict(bootstrap.read_inventory(config).workers)
+        workers = dict(inventory.read_inventory(config).workers)
     except HopperError as refusal:
         error = str(refusal)
     return Situation(
         book=Book(store.jobs.values(), store.workers.values(), store.settings, store.runs.values()),
         workers=workers,
-        settings=bootstrap.policy_settings(config),
+        settings=policy_settings(config),
         now=datetime.now(UTC),
-        dispatching=bootstrap.dispatching(config) is not None,
+        dispatching=dispatching(config) is not None,
         inventory_error=error,
-        targets=bootstrap.systems(config).targets(),
+        targets=systems(config).targets(),
     )
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 import click
 from rich.text import Text
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import (
     ago,
     config_of,
@@ -118,7 +118,7 @@ def command(
         run=run,
         backend=backend,
     )
-    with bootstrap.read_state(config_of(ctx)) as store:
+    with read_state(config_of(ctx)) as store:
         its_runs = (run.id for run in store.runs.values() if run.backend == wanted.backend)
         wanted = replace(wanted, its_runs=frozenset(its_runs))
         everything: Iterable[Job] = store.jobs.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
 from hopper.config.model import HopperConfig
 from hopper.dispatch.orders import remote_name, task_files
 from hopper.errors import HopperError
@@ -41,7 +41,7 @@ class _OnWorker:
     def __init__(self, config: HopperConfig, limit: int) -> None:
         self._limit = limit
         self._config = config
-        self._visitor = bootstrap.Visitor(config)
+        self._visitor = visiting.Visitor(config)
 
     def part(self, job: Job, attempt: Attempt, offset: int, *, errors: bool) -> LogPart | None:
         worker = self._visitor.roster.workers().get(attempt.worker)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap import commands, inventory
 from hopper.cli.common import config_of, duration, examples
 from hopper.cli.times import a_duration
 from hopper.errors import UsageError
@@ -56,7 +56,7 @@ def login(ctx: click.Context, *, name: str, keep: timedelta) -> None:
     long as it lives.
     """
     config = config_of(ctx)
-    if name not in bootstrap.read_inventory(config).workers:
+    if name not in inventory.read_inventory(config).workers:
         raise UsageError(f"no worker {name!r}", way_out="see 'hopper workers list'")
     ctx.exit(open_connection(config, name, name, keep))
 
@@ -66,7 +66,7 @@ def open_connection(config: HopperConfig, host: str, name: str, keep: timedelta)
 
     ``name`` is what it is called in hopper; the dispatcher is told to try it at once.
     """
-    words = bootstrap.login_words(config, host)
+    words = inventory.login_words(config, host)
     if not words:
         click.echo(f"{name} is this machine; no login is needed")
         return 0
@@ -74,7 +74,7 @@ def open_connection(config: HopperConfig, host: str, name: str, keep: timedelta)
     if ended.returncode != 0:
         click.echo(f"hopper: the login to {name} failed; ssh has said why", err=True)
         return 1
-    bootstrap.command(config, {"do": "look", "workers": [name]})
+    commands.give(config, {"do": "look", "workers": [name]})
     idle = duration(keep.total_seconds())
     click.echo(f"{name}: the connection is open, and closes when it was idle for {idle}")
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import job_argument, one_job
 from hopper.cli.common import config_of, examples, printable
 from hopper.cli.log_reading import LogReading, Wanted
@@ -54,7 +54,7 @@ def command(
     if in_bytes and tail is None:
         raise click.UsageError("--bytes goes with --tail")
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         job = one_job(store, reference)
     wanted = Wanted(attempt=attempt, tail=tail, in_bytes=in_bytes, follow=follow, errors=error)
     print_log(config, job.id, wanted, raw=raw)
@@ -62,7 +62,7 @@ def command(
 
 def print_log(config: HopperConfig, job_id: str, wanted: Wanted, *, raw: bool) -> None:
     """Print the log of a job as far as it is wanted."""
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         reading = LogReading(config, store, job_id, wanted, write=_writer(raw), say=_say)
         try:
             reading.run()

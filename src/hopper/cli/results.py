@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import job_argument, one_job
 from hopper.cli.common import config_of, examples, json_option, print_json
 from hopper.cli.whereabouts import result_paths
@@ -37,7 +37,7 @@ def command(ctx: click.Context, *, reference: str, folder: Path | None, as_json:
     Exit code 1 when there are none (yet).
     """
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         job = one_job(store, reference)
     paths = result_paths(config, job)
     if not paths:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import config_of, console, examples, json_option, print_json, table
 from hopper.cli.run_changes import cancel, delete, rerun
 from hopper.cli.run_choosing import find_run, run_argument
@@ -76,7 +76,7 @@ def show_all(
 
     JSON: a list of what 'hopper run show' prints, without the tasks.
     """
-    with bootstrap.read_state(config_of(ctx)) as store:
+    with read_state(config_of(ctx)) as store:
         runs, jobs = dict(store.runs), iter(store.jobs.values())
         if history:
             runs = {run.id: run for run in store.history_runs()} | runs
@@ -171,6 +171,6 @@ def manifest(ctx: click.Context, *, reference: str) -> None:
 
 
 def _view(config: HopperConfig, reference: str) -> tuple[RunView, Facts]:
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         run = find_run(store, reference)
         return view_of(run, store.jobs_of(run.id)), Facts(config, store)

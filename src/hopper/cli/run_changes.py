@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap import commands
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import config_of, examples, json_option, print_json, printable
 from hopper.cli.run_choosing import find_run, no_cache_option, run_argument
 from hopper.errors import HopperError, UsageError
@@ -39,7 +40,7 @@ def cancel(ctx: click.Context, *, reference: str, wait: bool, as_json: bool) -> 
     """
     config = config_of(ctx)
     run_id = _run_id(config, reference)
-    answer = bootstrap.command(config, {"do": "cancel_run", "run": run_id})
+    answer = commands.give(config, {"do": "cancel_run", "run": run_id})
     done = _tell(answer, as_json=as_json)
     if not as_json:
         words = list(done.values())
@@ -79,7 +80,7 @@ def rerun(
     config = config_of(ctx)
     run_id = _run_id(config, reference, exactly=True)
     body = {"do": "rerun", "run": run_id, "failed": failed, "no_cache": no_cache}
-    answer = bootstrap.command(config, body)
+    answer = commands.give(config, body)
     done = _tell(answer, as_json=as_json)
     if not as_json:
         count = "1 task" if len(done) == 1 else f"{len(done)} tasks"
@@ -108,17 +109,19 @@ def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_
     A run that has left for the history is taken out of it. JSON: run, jobs, results (the folder
     that was removed, or null).
     """
+    from hopper.bootstrap.upkeep import forget_texts
+
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         run_id = find_run(store, reference, exactly=True).id
         jobs, archived = store.jobs_of(run_id), run_id not in store.runs
     folder = _results(config, jobs) if results else None
     if not sure:
         _ask(run_id, folder or "")
     body = {"do": "delete_run", "run": run_id, "archived": archived}
-    answer = {**bootstrap.command(config, body), "jobs": [job.id for job in jobs]}
+    answer = {**commands.give(config, body), "jobs": [job.id for job in jobs]}
     for job in jobs:
-        bootstrap.forget_texts(config, job)
+        forget_texts(config, job)
     if folder is not None:
         try:
             shutil.rmtree(folder)
@@ -132,7 +135,7 @@ def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_
 
 def _run_id(config: HopperConfig, reference: str, *, exactly: bool = False) -> str:
     """Return the id of the live run that a person means. UsageError."""
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         run = find_run(store, reference, exactly=exactly)
         if run.id not in store.runs:
             raise UsageError(

@@ -24,7 +24,7 @@ WAY_OUT = "see 'hopper run list'"
 def _runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the ids of runs; nothing where config or state cannot be read."""
     del param
-    from hopper.bootstrap import read_state
+    from hopper.bootstrap.state import read_state
 
     try:
         with read_state(load(ctx.find_root().params.get("config_file"))) as store:

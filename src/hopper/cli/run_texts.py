@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.backends import SCRIPTS, systems
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import config_of, examples, printable
 from hopper.cli.log_reading import Wanted
 from hopper.cli.logs import print_log
@@ -92,7 +93,7 @@ def script(
 
 
 def _task(config: HopperConfig, reference: str, task: str) -> tuple[Run, Job]:
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         run = find_run(store, reference)
         return run, find_task(store.jobs_of(run.id), task, run)
 
@@ -112,7 +113,7 @@ def _submitted(config: HopperConfig, job: Job, number: int | None) -> str | None
             f"attempt {attempt.number} of {task_id(job)} ran nowhere: {job.reason}",
             way_out="see with --new what would be submitted",
         )
-    path = script_path(config.paths.db / bootstrap.SCRIPTS, attempt.id)
+    path = script_path(config.paths.db / SCRIPTS, attempt.id)
     try:
         return path.read_text("utf-8", errors="surrogateescape")
     except FileNotFoundError:
@@ -126,4 +127,4 @@ def _submitted(config: HopperConfig, job: Job, number: int | None) -> str | None
 def _would_be(config: HopperConfig, job: Job, run: Run) -> str:
     from hopper.cli.workflow_documents import preview_attempt
 
-    return bootstrap.systems(config).script(job, preview_attempt(job), run)
+    return systems(config).script(job, preview_attempt(job), run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import dispatching, read_state
 from hopper.cli.common import config_of, console, examples, print_json, printable
 from hopper.cli.run_choosing import find_run, run_argument
 from hopper.cli.run_documents import run_document
@@ -50,7 +50,7 @@ def watch(ctx: click.Context, *, reference: str, timeout: timedelta | None) -> N
     Exit code 0 when it has completed, 1 when not, 124 when time ran out.
     """
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         run_id = find_run(store, reference).id
     ctx.exit(follow(config, run_id, timeout=timeout))
 
@@ -83,7 +83,7 @@ def follow(
 def _looks(config: HopperConfig, run_id: str, timeout: timedelta | None) -> Iterator[Progress]:
     """Yield the run's progress when it has changed, and every second; the last is its end."""
     deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         facts, left, estimated, drawn = Facts(config, store), None, 0.0, 0.0
         changed = hint = True
         while True:
@@ -99,7 +99,7 @@ def _looks(config: HopperConfig, run_id: str, timeout: timedelta | None) -> Iter
                     left, estimated = facts.left(view), now
                 cost = facts.cost(view) if over else None
                 drawn = now
-                if hint and not over and bootstrap.dispatching(config) is None:
+                if hint and not over and dispatching(config) is None:
                     click.echo(NOBODY, err=True)
                 hint = False
                 yield Progress(view=view, at=datetime.now(UTC), left=left, cost=cost)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import (
     config_of,
     console,
@@ -53,9 +54,9 @@ def command(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> Non
 
 
 def _look(config: HopperConfig, names: Sequence[str]) -> list[Seen]:
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         book = Book(store.jobs.values(), store.workers.values(), store.settings)
-    visitor = bootstrap.Visitor(config)
+    visitor = visiting.Visitor(config)
     try:
         workers = _chosen(visitor.roster.workers(), names)
         seconds = config.dispatch.order_timeout.total_seconds()

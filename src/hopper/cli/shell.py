@@ -7,7 +7,8 @@ import subprocess
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap import inventory
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import job_argument, one_job
 from hopper.cli.common import config_of, examples
 from hopper.dispatch.orders import remote_name
@@ -29,13 +30,13 @@ def command(ctx: click.Context, *, reference: str, attempt: int | None) -> None:
     from hopper.ansible import terminal
 
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         job = one_job(store, reference)
     chosen = _attempt(job, attempt)
-    worker = bootstrap.read_inventory(config).workers.get(chosen.worker)
+    worker = inventory.read_inventory(config).workers.get(chosen.worker)
     if worker is None:
         raise HopperError(f"{chosen.worker} is not in the inventory any more")
-    words = bootstrap.login_words(config, worker.name)
+    words = inventory.login_words(config, worker.name)
     shell = "" if words else os.environ.get("SHELL", "/bin/sh")
     unpack = config.dispatch.remote_unpack_dirname
     line = terminal.in_folder(worker.inbox, remote_name(job), chosen.id, unpack, shell)

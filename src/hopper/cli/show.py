@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import job_argument, one_job
 from hopper.cli.common import (
     ago,
@@ -46,7 +46,7 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
     JOB is an id, the start of one, or a name.
     """
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         job = one_job(store, reference)
         attempt = job.open_attempt
         record = store.workers.get(attempt.worker) if attempt is not None else None

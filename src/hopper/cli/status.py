@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap import inventory
+from hopper.bootstrap.backends import systems
+from hopper.bootstrap.state import dispatching, read_state
 from hopper.cli.backend_tables import backend_document
 from hopper.cli.common import config_of, console, examples, json_option, print_json
 from hopper.cli.documents import Json, overview_document
@@ -51,7 +53,7 @@ def command(ctx: click.Context, *, watch: bool, limit: int, as_json: bool) -> No
     if watch and as_json:
         raise click.UsageError("--watch and --json do not go together; try 'hopper events -f'")
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         glance = Glance(config, store)
         if as_json:
             screen = glance.screen(limit)
@@ -80,7 +82,7 @@ class Glance:
         self._workers: Mapping[str, Worker] = {}
         self._inventory_error = ""
         self._inventory_due = 0.0
-        self._targets = bootstrap.systems(config).targets() if config.backends else {}
+        self._targets = systems(config).targets() if config.backends else {}
 
     def refresh(self) -> bool:
         """Take in what the dispatcher has written; return whether there was anything."""
@@ -113,7 +115,7 @@ class Glance:
                 yield view
 
     def _dispatcher(self) -> Json | None:
-        held = bootstrap.dispatching(self._config)
+        held = dispatching(self._config)
         if held is None:
             return None
         return {"pid": held.pid, "host": held.host, "started": held.started}
@@ -121,7 +123,7 @@ class Glance:
     def _read_inventory(self) -> None:
         self._inventory_error = ""
         try:
-            self._workers = bootstrap.read_inventory(self._config).workers
+            self._workers = inventory.read_inventory(self._config).workers
         except HopperError as error:
             self._inventory_error = str(error)
 

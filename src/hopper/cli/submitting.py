@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from hopper import bootstrap
 from hopper.asking import find_backend
+from hopper.bootstrap import commands
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import job_before
 from hopper.config.job_file import JobFile
 from hopper.config.model import HopperConfig
@@ -99,7 +100,7 @@ def submit(config: HopperConfig, submission: Submission, stage: Stage) -> list[Q
     with trouble(f"cannot pack in {config.paths.db}"):
         config.paths.db.mkdir(mode=0o700, parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(prefix=".packing-", dir=config.paths.db)
-    with scratch as folder, bootstrap.read_state(config) as store:
+    with scratch as folder, read_state(config) as store:
         ready = _prepare(config, submission, home, store, Path(folder), stage)
         return [_queue(config, home, store, item, stage, submission.hold) for item in ready]
 
@@ -208,7 +209,7 @@ def _queue(
     with stage("copying", item.path, config.paths.queue / f".{new.job_id}.zip"):
         copy = home.hand_in(item.path, new.job_id)
     try:
-        answer = bootstrap.command(config, {"do": "submit", "hold": hold, **arrival_to_json(new)})
+        answer = commands.give(config, {"do": "submit", "hold": hold, **arrival_to_json(new)})
     except NoAnswer:
         # It may have been heard all the same.
         store.refresh()

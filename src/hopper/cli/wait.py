@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import jobs_argument, one_job
 from hopper.cli.common import config_of, examples, json_option, print_json, printable
 from hopper.cli.documents import job_document
@@ -41,7 +41,7 @@ def command(
     Exit code 0 when all have completed, 1 when one has not, 124 when time ran out.
     """
     config = config_of(ctx)
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         ids = [one_job(store, reference).id for reference in references]
     waited = wait_for(config, ids, timeout=timeout, one_is_enough=one_is_enough)
     show_waited(waited, as_json=as_json)

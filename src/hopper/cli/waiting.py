@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import click
 
-from hopper import bootstrap
+from hopper.bootstrap.state import dispatching, read_state
 from hopper.cli.common import console
 from hopper.config.model import HopperConfig
 from hopper.model.job import Job
@@ -49,7 +49,7 @@ def wait_for(
     """Wait until the jobs have ended (one of them with ``one_is_enough``), or time is out."""
     deadline = None if timeout is None else time.monotonic() + timeout.total_seconds()
     _hint(config, ids)
-    with bootstrap.read_state(config) as store, _progress(len(ids)) as show:
+    with read_state(config) as store, _progress(len(ids)) as show:
         waiting = list(dict.fromkeys(ids))
         ended: dict[str, Job] = {}
         while True:
@@ -69,9 +69,9 @@ def wait_for(
 
 
 def _hint(config: HopperConfig, ids: Sequence[str]) -> None:
-    if bootstrap.dispatching(config) is not None:
+    if dispatching(config) is not None:
         return
-    with bootstrap.read_state(config) as store:
+    with read_state(config) as store:
         jobs = [store.jobs.get(job_id) for job_id in ids]
     if any(job is not None and not job.state.terminal for job in jobs):
         click.echo("no dispatcher runs; jobs go on when 'hopper dispatch' does", err=True)

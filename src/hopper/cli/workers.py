@@ -77,7 +77,8 @@ def show(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _views(config: HopperConfig, now: datetime) -> Sequence[WorkerView]:
-    from hopper.bootstrap import read_inventory, read_state
+    from hopper.bootstrap.inventory import read_inventory
+    from hopper.bootstrap.state import read_state
     from hopper.dispatch.book import Book
 
     reading = read_inventory(config)

@@ -151,7 +151,7 @@ def _problems(worker: NewWorker) -> Iterator[tuple[bool, str]]:
 
 
 def _known(config: HopperConfig) -> set[str]:
-    from hopper.bootstrap import read_inventory
+    from hopper.bootstrap.inventory import read_inventory
 
     try:
         return set(read_inventory(config).workers)

@@ -38,7 +38,7 @@ def remove(ctx: click.Context, *, names: tuple[str, ...], force: bool) -> None:
 
 
 def _jobs_on(config: HopperConfig, worker: str) -> list[str]:
-    from hopper.bootstrap import read_state
+    from hopper.bootstrap.state import read_state
 
     with read_state(config) as store:
         return [
@@ -56,7 +56,7 @@ def _jobs_on(config: HopperConfig, worker: str) -> list[str]:
 @click.pass_context
 def drain(ctx: click.Context, *, names: tuple[str, ...]) -> None:
     """Send no new jobs to these workers; those they have are followed to their end."""
-    from hopper.bootstrap import dispatching
+    from hopper.bootstrap.state import dispatching
 
     config = config_of(ctx)
     _existing(config, names)
@@ -76,16 +76,16 @@ def resume(ctx: click.Context, *, names: tuple[str, ...]) -> None:
 
     With no name: ends the pause of all launching.
     """
-    from hopper.bootstrap import command
+    from hopper.bootstrap import commands
 
     config = config_of(ctx)
     if not names:
-        command(config, {"do": "resume"})
+        commands.give(config, {"do": "resume"})
         click.echo("jobs are launched again")
         return
     drained = _existing(config, names)
     _set_drained(config, [name for name in names if name in drained], drained=False)
-    command(config, {"do": "look", "workers": list(names)})
+    commands.give(config, {"do": "look", "workers": list(names)})
     for name in names:
         click.echo(f"{name} may take jobs again")
 
@@ -94,15 +94,15 @@ def resume(ctx: click.Context, *, names: tuple[str, ...]) -> None:
 @click.pass_context
 def pause(ctx: click.Context) -> None:
     """Launch nothing on any worker until 'hopper workers resume'; following goes on."""
-    from hopper.bootstrap import command
+    from hopper.bootstrap import commands
 
-    command(config_of(ctx), {"do": "pause"})
+    commands.give(config_of(ctx), {"do": "pause"})
     click.echo("nothing is launched until 'hopper workers resume'")
 
 
 def _existing(config: HopperConfig, names: Sequence[str]) -> set[str]:
     """Return which workers are drained; UsageError for names that are none."""
-    from hopper.bootstrap import read_inventory
+    from hopper.bootstrap.inventory import read_inventory
     from hopper.doctor import chosen_workers
 
     reading = read_inventory(config)

@@ -18,7 +18,7 @@ def look_and_show(
     config: HopperConfig, names: Sequence[str], *, make: bool, as_json: bool = False
 ) -> bool:
     """Look at workers and print what was seen; tell whether all can take jobs."""
-    from hopper.bootstrap import read_inventory
+    from hopper.bootstrap.inventory import read_inventory
     from hopper.cli.progress import busy
     from hopper.doctor import look_at
 

@@ -185,7 +185,7 @@ def run(
     With --watch or --wait, exit code 1 when the run did not complete. JSON: run, workflow,
     backend, jobs (ids by task), git, warnings.
     """
-    from hopper import bootstrap
+    from hopper.bootstrap import commands
     from hopper.dispatch.run_acts import run_body
 
     if watch and as_json:
@@ -194,7 +194,7 @@ def run(
     new = planned(config, reference, backend, most, array)
     if not new.tasks:
         raise UsageError(f"{reference} has no tasks; there is nothing to run")
-    bootstrap.command(config, run_body(replace(new, no_cache=no_cache)))
+    commands.give(config, run_body(replace(new, no_cache=no_cache)))
     _warn(new)
     if not as_json:
         click.echo(new.run.id)

@@ -109,7 +109,7 @@ def planned(
 
 def most_runs(config: HopperConfig) -> Mapping[str, list[Run]]:
     """Return the runs that are remembered by workflow, the newest first."""
-    from hopper.bootstrap import read_state
+    from hopper.bootstrap.state import read_state
 
     found: defaultdict[str, list[Run]] = defaultdict(list)
     with read_state(config) as store:

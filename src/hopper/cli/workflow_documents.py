@@ -125,7 +125,7 @@ def _task_row(new: NewTask, deps: Sequence[str]) -> tuple[str, ...]:
 
 def script_of(config: HopperConfig, new: NewRun, task_id: str) -> str:
     """Return the script of a task of a run that is to be made. UsageError, HopperError."""
-    from hopper.bootstrap import systems
+    from hopper.bootstrap.backends import systems
 
     found = next((task for task in new.tasks if task.task.id == task_id), None)
     if found is None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from hopper import bootstrap
+from hopper.bootstrap import inventory
 from hopper.cli.main import hopper
 from hopper.config.load import load
 from hopper.config.model import HopperConfig
@@ -162,5 +162,5 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
         return Reading(workers=dict(made.workers), sources=Sources(paths=("inventory.yml",)))
 
-    monkeypatch.setattr(bootstrap, "read_inventory", read)
+    monkeypatch.setattr(inventory, "read_inventory", read)
     return made

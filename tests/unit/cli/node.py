@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
 
 
 class Node:
-    """Put in the place of ``bootstrap.Visitor``."""
+    """Put in the place of ``visiting.Visitor``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hopper import bootstrap
+from hopper.bootstrap import inventory, visiting
 from hopper.cli.login import asking_words
 from hopper.dispatch.changes import Changes
 from hopper.model.backend import ClusterRecord, ExternalJob
@@ -29,7 +29,7 @@ from tests.unit.cli.node import Node
 @pytest.fixture
 def node(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     made = Node(tmp_path)
-    monkeypatch.setattr(bootstrap, "Visitor", made)
+    monkeypatch.setattr(visiting, "Visitor", made)
     here = {"name": "here", "type": "local", "clone_dir": "~/clones"}
     hpc = {"name": "hpc", "type": "slurm", "ssh": {"host": "login.example.org"}}
     text = yaml.safe_dump({"backends": [here, hpc]})
@@ -208,7 +208,7 @@ def logins(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         seen.append(list(words))
         return subprocess.CompletedProcess(list(words), 255 if len(seen) > 1 else 0)
 
-    monkeypatch.setattr(bootstrap, "login_words", login_words)
+    monkeypatch.setattr(inventory, "login_words", login_words)
     monkeypatch.setattr("hopper.cli.login.subprocess.run", run)
     return seen
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hopper import bootstrap
+from hopper.bootstrap import commands
 from hopper.cli import choosing
 from hopper.errors import HopperError
 from hopper.model.attempt import Outcome
@@ -314,7 +314,7 @@ def test_what_is_refused_leaves_no_copy(
     def refuse(config: object, body: object) -> object:
         raise HopperError("not now")
 
-    monkeypatch.setattr(bootstrap, "command", refuse)
+    monkeypatch.setattr(commands, "give", refuse)
     source = a_zip(tmp_path / "a.zip")
     assert "not now" in desk.refused("submit", str(source), code=1)
     assert list(desk.config.paths.queue.iterdir()) == []
@@ -330,7 +330,7 @@ def test_a_dispatcher_that_does_not_answer_may_have_heard(
             desk.has(job(str(body["job"])))
         raise NoAnswer(desk.config.paths.db, 10.0)
 
-    monkeypatch.setattr(bootstrap, "command", say_nothing)
+    monkeypatch.setattr(commands, "give", say_nothing)
     words = ("submit", str(a_zip(tmp_path / "a.zip")))
     if heard:
         (job_id,) = desk.run(*words).stdout.split()

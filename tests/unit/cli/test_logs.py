@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
 from hopper.cli import log_reading
 from hopper.cli.log_text import TerminalText, last_lines
 from hopper.home.task_results import OWNER
@@ -103,7 +103,7 @@ RUNNING = job("a-1aaaaa", JobState.RUNNING, attempts=(attempt("node1"),))
 @pytest.fixture
 def worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Field:
     made = Field(desk)
-    monkeypatch.setattr(bootstrap, "Visitor", made)
+    monkeypatch.setattr(visiting, "Visitor", made)
     monkeypatch.setattr(log_reading, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(log_reading, "RETRY_EVERY", 0.0)
     return made

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hopper import bootstrap
 from hopper.backends.systems import script_path
+from hopper.bootstrap import visiting
+from hopper.bootstrap.backends import SCRIPTS
 from hopper.cli import log_reading, run_watch
 from hopper.cli.run_progress import Progress, bar, changes, progress
 from hopper.dispatch.changes import Changes
@@ -63,7 +64,7 @@ def failed(task_id: str, **facts: Any) -> Job:
 @pytest.fixture
 def node(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     made = Node(tmp_path)
-    monkeypatch.setattr(bootstrap, "Visitor", made)
+    monkeypatch.setattr(visiting, "Visitor", made)
     monkeypatch.setattr(log_reading, "LOOK_EVERY", 0.0)
     monkeypatch.setattr(run_watch, "LOOK_EVERY", 0.0)
     configure(desk, tmp_path)
@@ -254,8 +255,7 @@ def test_a_run_of_the_history_is_shown_and_deleted_and_not_changed(desk: Desk, n
     del node
     has(desk, used("a", array="r000000001"))
     path, whole = (
-        script_path(desk.config.paths.db / bootstrap.SCRIPTS, name)
-        for name in ("a000000001", "r000000001")
+        script_path(desk.config.paths.db / SCRIPTS, name) for name in ("a000000001", "r000000001")
     )
     path.parent.mkdir()
     path.write_text("#")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
 from hopper.model.attempt import Outcome, Remains
 from hopper.model.job import Job, Origin
 from hopper.model.orders import ExternalSighting, Order, Report, Sighting
@@ -47,7 +47,7 @@ class Visit:
 @pytest.fixture
 def visit(monkeypatch: pytest.MonkeyPatch) -> Visit:
     made = Visit()
-    monkeypatch.setattr(bootstrap, "Visitor", made)
+    monkeypatch.setattr(visiting, "Visitor", made)
     return made
 
 

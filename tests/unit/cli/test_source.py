@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
 from tests.unit.cli.conftest import Desk
 from tests.unit.cli.node import Node, configure
 
@@ -16,7 +16,7 @@ def node(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     home = tmp_path / "node"
     (home / "tree/a/b").mkdir(parents=True)
     made = Node(home)
-    monkeypatch.setattr(bootstrap, "Visitor", made)
+    monkeypatch.setattr(visiting, "Visitor", made)
     for name in ("x.hut.json", "a/y.hut.json", "a/b/z.hut.json", "a/b/other.json"):
         (home / "tree" / name).write_text("[]")
     source = {"name": "tree", "type": "path", "backend": "here", "path": "~/tree"}

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hopper import bootstrap, doctor
+from hopper import doctor
 from hopper.ansible.host_keys import Address, HostKey
 from hopper.ansible.looks import Look
 from hopper.ansible.roster import Reading
 from hopper.ansible.sweep import Sources
+from hopper.bootstrap import commands, inventory
 from hopper.config.model import HopperConfig
 from hopper.errors import ConfigError
 from hopper.model.worker import Worker
@@ -63,7 +64,7 @@ LOOKS = {
 def lab(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (in_folder / "hopper.yaml").write_text("inventory: inventory.yml\ndisk: {home_low: 0}\n")
     (in_folder / "inventory.yml").write_text(INVENTORY)
-    monkeypatch.setattr(bootstrap, "read_inventory", read)
+    monkeypatch.setattr(inventory, "read_inventory", read)
     looking(monkeypatch, LOOKS)
     return in_folder
 
@@ -311,7 +312,7 @@ def test_a_worker_of_the_config_itself_is_edited_there(lab: Path, shell: Shell) 
 
 def test_a_worker_with_jobs_stays_unless_forced(lab: Path, shell: Shell) -> None:
     body = {"do": "adopt", "job": "j-1", "attempt": "abcdefghi1", "worker": "w1", "name": "j"}
-    bootstrap.command(bootstrap_config(), body)
+    commands.give(bootstrap_config(), body)
     assert "1 jobs are on w1: j-1" in shell("workers", "remove", "w2", "w1", code=2).err
     assert list(hosts(lab)) == ["w1", "w2"], "all or none"
     assert "1 jobs are still on it" in shell("workers", "drain", "w1").out

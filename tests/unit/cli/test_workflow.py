@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hopper import bootstrap
+from hopper.bootstrap import visiting
 from hopper.store.state import StateStore
 from tests.unit.cli.conftest import Desk
 from tests.unit.cli.node import Node, configure
@@ -25,7 +25,7 @@ def node(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     home = tmp_path / "node"
     home.mkdir()
     made = Node(home)
-    monkeypatch.setattr(bootstrap, "Visitor", made)
+    monkeypatch.setattr(visiting, "Visitor", made)
     (home / "tasks.json").write_text(json.dumps({"description": "small", "tasks": TASKS}))
     (home / "src/sub").mkdir(parents=True)
     (home / "src/sub/x.json").write_text(json.dumps({"tasks": TASKS, "max_concurrent": 5}))
