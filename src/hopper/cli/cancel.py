@@ -57,4 +57,4 @@ def command(
 
 
 def _can_be_cancelled(job: Job) -> bool:
-    return not job.state.terminal and not job.cancel_requested and job.origin is Origin.ZIP
+    return not job.state.terminal and not job.cancel_requested and job.origin is not Origin.EXTERNAL

@@ -60,9 +60,10 @@ def command(
 
 
 def _requeuable(job: Job) -> bool:
-    # One without a digest was refused: there is no sound zip of it.
-    return job.state.terminal and job.origin is Origin.ZIP and bool(job.zip_sha256)
+    # A zip without a digest was refused: there is no sound one of it.
+    can_run = job.task is not None or bool(job.zip_sha256)
+    return job.state.terminal and job.origin is not Origin.EXTERNAL and can_run
 
 
 def _abandonable(job: Job) -> bool:
-    return _requeuable(job) or (job.state.on_worker and job.origin is Origin.ZIP)
+    return _requeuable(job) or (job.state.on_worker and job.origin is not Origin.EXTERNAL)

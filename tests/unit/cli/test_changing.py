@@ -7,6 +7,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from hopper.errors import HopperError
 from hopper.model.attempt import Outcome
 from hopper.model.job import Origin
 from hopper.model.states import JobState
+from hopper.model.task import Task
 from hopper.store.errors import NoAnswer
 from hopper.store.lock import StateLock
 from hopper.store.mailbox import Mailbox
@@ -74,6 +76,16 @@ def test_a_selection_takes_what_the_act_fits(mixed: Desk, words: list[str], ids:
     document = mixed.json(*words, "--yes")
     assert "".join(sorted(job_id[0] for job_id in document["done"])) == ids
     assert document["refused"] == {}
+
+
+def test_a_selection_takes_tasks_of_runs_too(desk: Desk) -> None:
+    of_run: dict[str, Any] = {"origin": Origin.RUN, "zip_sha256": "", "zip_name": "", "run": "r"}
+    desk.has(
+        job("a-1aaaaa", task=Task(id="a", command=":"), **of_run),
+        job("d-4aaaaa", JobState.FAILED, task=Task(id="d", command=":"), **of_run),
+    )
+    assert list(desk.json("cancel", "--all", "--yes")["done"]) == ["a-1aaaaa"]
+    assert list(desk.json("requeue", "--failed", "--yes")["done"]) == ["d-4aaaaa"]
 
 
 def test_a_selection_is_asked_about(mixed: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
