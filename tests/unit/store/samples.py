@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hopper.model.attempt import Attempt
+from hopper.model.attempt import Attempt, Remains
 from hopper.model.event import Event, EventKind
 from hopper.model.job import Job, JobSpec
 from hopper.model.states import JobState
@@ -54,3 +54,11 @@ def make_event(
         reason="it moved",
         data={"n": number},
     )
+
+
+def ended(job_id: str, when: datetime, remains: Remains = Remains.GONE) -> Job:
+    """A job that has completed; ``remains`` says what of it is still on its worker."""
+    attempt = Attempt(
+        id="abcdefghij", number=1, worker="w", slot=0, intended_at=when, remains=remains
+    )
+    return make_job(job_id, state=JobState.COMPLETED, ended=when, attempts=(attempt,))
