@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -18,29 +16,19 @@ from hopper.model.run import Run
 from hopper.model.stored import StoredResult
 from hopper.model.worker import WorkerRecord
 from hopper.store import retention
-from hopper.store.change import Change
-from hopper.store.codec import encode
-from hopper.store.collection import Collection
 from hopper.store.errors import StoreError
 from hopper.store.eventfiles import EVENTS, EventFilter, last_seq, read_events
 from hopper.store.follow import Follower
 from hopper.store.journal import DEFAULT_LIMITS, Journal, Limits
+from hopper.store.live import Live
 from hopper.store.lock import StateLock
 from hopper.store.upkeep import Upkeep, attempt, clear
-from hopper.store.values import from_bytes, from_json, to_json, utc_text
+from hopper.store.values import from_bytes, from_json, utc_text
 
 if TYPE_CHECKING:
     from hopper.dispatch.changes import Changes
 
 RETENTION_EVERY = timedelta(hours=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One small value by key, such as ``paused``."""
-
-    key: str
-    value: object
 
 
 class StateStore:
@@ -54,15 +42,9 @@ class StateStore:
         self.folder = folder
         self._source = source
         self._lock = lock
-        self._jobs = Collection(Job, "id")
-        self._workers = Collection(WorkerRecord, "name")
-        self._runs = Collection(Run, "id")
-        self._clusters = Collection(ClusterRecord, "name")
-        self._externals = Collection(ExternalJob, "id")
-        self._stored = Collection(StoredResult, "key")
-        self._settings = Collection(Setting, "key")
+        self._live = Live()
         self._last_retention: datetime | None = None
-        self._absorb([(table, doc_id) for table, ids in source.tables.items() for doc_id in ids])
+        self._absorb((table, doc_id) for table, ids in source.tables.items() for doc_id in ids)
 
     @classmethod
     def open(
@@ -94,37 +76,37 @@ class StateStore:
     @property
     def jobs(self) -> Mapping[str, Job]:
         """The live jobs by id."""
-        return self._jobs
+        return self._live.jobs
 
     @property
     def workers(self) -> Mapping[str, WorkerRecord]:
         """What is remembered of workers, by name."""
-        return self._workers
+        return self._live.workers
 
     @property
     def runs(self) -> Mapping[str, Run]:
         """The live runs by id."""
-        return self._runs
+        return self._live.runs
 
     @property
     def clusters(self) -> Mapping[str, ClusterRecord]:
         """What was last seen of clusters besides our own jobs, by backend."""
-        return self._clusters
+        return self._live.clusters
 
     @property
     def externals(self) -> Mapping[str, ExternalJob]:
         """The jobs of others on clusters, by id."""
-        return self._externals
+        return self._live.externals
 
     @property
     def stored(self) -> Mapping[str, StoredResult]:
         """The results that equal tasks may take, by key."""
-        return self._stored
+        return self._live.stored
 
     @property
     def settings(self) -> Mapping[str, object]:
         """Small values by key."""
-        return {setting.key: setting.value for setting in self._settings.values()}
+        return {setting.key: setting.value for setting in self._live.settings.values()}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -140,16 +122,16 @@ class StateStore:
 
     def job(self, job_id: str) -> Job | None:
         """Return the job of that id, live or from the history; None when there is none."""
-        return self._jobs.get(job_id) or retention.find(self.folder, job_id)
+        return self._live.jobs.get(job_id) or retention.find(self.folder, job_id)
 
     def run(self, run_id: str) -> Run | None:
         """Return the run of that id, live or from the history; None when there is none."""
         old = (run for run in self.history_runs() if run.id == run_id)
-        return self._runs.get(run_id) or next(old, None)
+        return self._live.runs.get(run_id) or next(old, None)
 
     def jobs_of(self, run_id: str) -> list[Job]:
         """Return the jobs of a run in the order in which they came, live or from the history."""
-        live = [job for job in self._jobs.values() if job.run == run_id]
+        live = [job for job in self._live.jobs.values() if job.run == run_id]
         return live or list(retention.jobs_of(self.folder, run_id))
 
     def history_runs(self) -> Iterator[Run]:
@@ -167,37 +149,13 @@ class StateStore:
         does not fit.
         """
         writer = self._writer()
-        jobs = {job.id: job for job in changes.jobs}
-        workers = {worker.name: worker for worker in changes.workers}
-        runs = {run.id: run for run in changes.runs}
-        settings = {key: Setting(key=key, value=value) for key, value in changes.settings.items()}
-        put = {
-            "jobs": self._jobs.encoded(jobs),
-            "workers": self._workers.encoded(workers),
-            "runs": self._runs.encoded(runs),
-            "clusters": self._clusters.encoded({item.name: item for item in changes.clusters}),
-            "externals": self._externals.encoded({job.id: job for job in changes.externals}),
-            "stored": self._stored.encoded({item.key: item for item in changes.stored}),
-            "settings": self._settings.encoded(settings),
-        }
-        change = Change.of(
-            put=put,
-            drop={
-                "jobs": self._jobs.known_ids(changes.forgotten_jobs),
-                "runs": self._runs.known_ids(changes.forgotten_runs),
-                "externals": self._externals.known_ids(changes.forgotten_externals),
-                "stored": self._stored.known_ids(changes.forgotten_results),
-            },
-            events=_numbered(changes.events, writer.events.last_seq),
-        )
+        change = self._live.change_of(changes, writer.events.last_seq)
         for run_id in changes.forgotten_runs:
-            if run_id not in self._runs:
+            if run_id not in self.runs:
                 retention.remove_run(self.folder, run_id)
         writer.commit(change)
         self._absorb(change.touched())
-        self._jobs.keep({key: job for key, job in jobs.items() if key in self._jobs})
-        self._workers.keep(workers)
-        self._runs.keep({key: run for key, run in runs.items() if key in self._runs})
+        self._live.keep(changes)
 
     def refresh(self) -> bool:
         """Take in what the writer has committed since; return whether there was anything."""
@@ -282,20 +240,7 @@ class StateStore:
         return self._source
 
     def _absorb(self, touched: Iterable[tuple[str, int]]) -> None:
-        changed: defaultdict[str, list[int]] = defaultdict(list)
-        for table, doc_id in touched:
-            changed[table].append(doc_id)
-        for name, collection in (
-            ("jobs", self._jobs),
-            ("workers", self._workers),
-            ("runs", self._runs),
-            ("clusters", self._clusters),
-            ("externals", self._externals),
-            ("stored", self._stored),
-            ("settings", self._settings),
-        ):
-            documents = self._source.tables.setdefault(name, {})
-            collection.absorb(documents, sorted(changed[name]))
+        self._live.absorb(self._source.tables, touched)
 
     def _retention_due(self, now: datetime) -> bool:
         last = self._last_retention
@@ -303,25 +248,14 @@ class StateStore:
 
     def _retire(self, now: datetime, keep: timedelta) -> int:
         self._last_retention = now
-        old = retention.jobs_to_retire(self._jobs, now, keep)
-        runs = retention.runs_to_retire(self._runs, self._jobs, old, now, keep)
-        others = retention.externals_to_drop(self._externals, self._clusters, now, keep)
+        live = self._live
+        old = retention.jobs_to_retire(live.jobs, now, keep)
+        runs = retention.runs_to_retire(live.runs, live.jobs, old, now, keep)
+        others = retention.externals_to_drop(live.externals, live.clusters, now, keep)
         if old or runs or others:
             # First there, then not here: a crash between leaves a job in both, the live one wins.
             retention.archive(self.folder, old, runs)
-            change = Change.of(
-                drop={
-                    "jobs": self._jobs.known_ids([job.id for job in old]),
-                    "runs": self._runs.known_ids([run.id for run in runs]),
-                    "externals": self._externals.known_ids(others),
-                }
-            )
+            change = live.without([job.id for job in old], [run.id for run in runs], others)
             self._writer().commit(change)
             self._absorb(change.touched())
         return len(old)
-
-
-def _numbered(events: tuple[Event, ...], last: int) -> list[bytes]:
-    return [
-        encode({**to_json(event), "seq": seq}) for seq, event in enumerate(events, start=last + 1)
-    ]
