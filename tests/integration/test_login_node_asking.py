@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +72,61 @@ def test_an_answer_that_finds_no_room_is_none(node: LoginNode) -> None:
     code, out, error = said(node.ask(queries=(query("q", shell),)))
     assert (code, out) == (74, "")
     assert "no room" in error
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """Where to note processes that are to end with the test."""
+    pids = tmp_path / "pids"
+    yield pids
+    for pid in pids.read_text().split() if pids.exists() else ():
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def _leaving(held: Path, code: int) -> str:
+    """Return what leaves a child behind that holds its output open."""
+    return f"sleep 600 & echo $! >>'{held}'; echo begun; echo odd >&2; exit {code}"
+
+
+def test_what_stays_in_the_background_is_not_waited_for(node: LoginNode, held: Path) -> None:
+    asked = (query("q", _leaving(held, 3)), query("r", "echo next"))
+    cancels = (CancelBatch(attempt="a000000001", command=_leaving(held, 0)),)
+    report = node.ask(queries=asked, cancels=cancels, query_timeout=100)
+    assert said(report) == (3, "begun\n", "odd\n")
+    assert said(report, "r") == (0, "next\n", "")
+    assert report.cancelled[0][1].stdout == "begun\n"
+    for pid in held.read_text().split():
+        os.kill(int(pid), 0)
+
+
+def test_a_lookup_and_a_submission_may_leave_something_behind(node: LoginNode, held: Path) -> None:
+    ordinary = node.submission()
+    tried(node, ordinary)
+    late = node.submit(replace(ordinary, lookup=_leaving(held, 1)), query_timeout=100)
+    assert (late.verdict, late.said.code, late.said.stderr) == (Submitted.UNDERWAY, 1, "odd\n")
+    new = node.submission(command=_leaving(held, 0), lookup="")
+    assert node.submit(new, query_timeout=100).said.stdout == "begun\n"
+
+
+@pytest.mark.parametrize("where", ["", " >&2"])
+def test_what_says_too_much_has_said_nothing(node: LoginNode, where: str) -> None:
+    quick = query("q", f"{{ printf '%99s'; printf '%2s'; }}{where}")
+    just = query("r", f"printf '%100s'{where}")
+    report = node.ask(queries=(quick, just), answer_limit=100)
+    assert said(report) == (74, "", "it said more than 100 bytes")
+    assert sum(map(len, said(report, "r")[1:])) == 100
+
+
+@pytest.mark.parametrize("where", ["", " >&2"])
+def test_what_never_ends_to_speak_does_not_fill_the_disk(node: LoginNode, where: str) -> None:
+    noticed = node.folder / "noticed"
+    shell = (
+        f"cd '{node.work}'/.scratch.*; until [ -e 1.over ]; do printf '%200s'{where}; done;"
+        f" touch '{noticed}'"
+    )
+    report = node.ask(queries=(query("q", shell),), answer_limit=1000, query_timeout=60)
+    assert said(report) == (74, "", "it said more than 1000 bytes")
+    assert noticed.exists()
 
 
 def test_a_profile_that_sets_the_path_is_read_and_what_it_prints_is_not(node: LoginNode) -> None:

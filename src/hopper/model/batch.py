@@ -127,6 +127,8 @@ class BatchOrder:
     grace: int = 10
     query_timeout: int = 30
     """Seconds that a command of the batch system may take."""
+    answer_limit: int = 1 << 28
+    """Bytes that it may say; one that says more has given no answer."""
     inline_limit: int = 1_000_000
     fetch_limit: int | None = None
     log_limit: int = 1_000_000

@@ -14,7 +14,14 @@ from hopper.remote.script import add_file, add_folder, source
 
 PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub"}
 """By the kind of backend, what must be on PATH there, else the login profile is read."""
-SOURCES = ("worker.sh", "transfer.sh", "batch_follow.sh", "batch_local.sh", "batch.sh")
+SOURCES = (
+    "worker.sh",
+    "transfer.sh",
+    "batch_follow.sh",
+    "batch_local.sh",
+    "batch_hear.sh",
+    "batch.sh",
+)
 """What stands in front of the calls."""
 UPLOADS = "uploads"
 """Folder in the tar that ``$hopper_uploads`` names on the host."""
@@ -91,6 +98,7 @@ def _prelude(order: BatchOrder, mark: str, *, zips: bool) -> str:
             assignment("hopper_work", order.work_dir),
             assignment("hopper_program", order.program),
             assignment("query_timeout", order.query_timeout),
+            assignment("answer_limit", order.answer_limit),
             assignment("grace", order.grace),
             assignment("budget", order.inline_limit),
             call("printf", ["\n%s\n", mark]),

@@ -1,8 +1,8 @@
 # shellcheck disable=SC2154,SC2034 # worker.sh, transfer.sh and the order set what is not set here
 # The acts of an order on a login node. Follows worker.sh, transfer.sh,
-# batch_follow.sh and batch_local.sh; the calls follow.
+# batch_follow.sh, batch_local.sh and batch_hear.sh; the calls follow.
 # The order sets: hopper_work (the folder of the attempts' side folders), hopper_program (what
-# must be on PATH), query_timeout.
+# must be on PATH).
 
 # look: what the host is, with a place for the attempts' side folders.
 look() {
@@ -12,6 +12,7 @@ look() {
     work=$expanded
     mkdir -p "$work" 2>/dev/null
     boot_id
+    host_name
     free_space "$work"
     emit login "$(date +%s)" "$free_kib" "$work"
     scratch=$work/.scratch.$$.$(date +%s)
@@ -27,7 +28,12 @@ look() {
     done
     [ -z "$hopper_program" ] || have "$hopper_program" || read_profile
 }
-older_than_an_hour() { [ -n "$(find "$1" -prune -mmin +60 2>/dev/null)" ]; }
+
+# host_name: login nodes take turns under one name, and share their home folder.
+host_name() {
+    [ -r /proc/sys/kernel/hostname ] && read -r claim_host </proc/sys/kernel/hostname
+    [ -n "$claim_host" ] || claim_host=$(uname -n)
+}
 
 # read_profile: some clusters set their PATH in the profile, which a command over ssh does not
 # read. What a profile prints is not ours to evaluate.
@@ -45,99 +51,11 @@ read_profile() {
 # leave FILE: make an empty file. (A redirection that fails ends some shells after a `:`.)
 leave() { printf '' >"$1"; } 2>/dev/null
 
-# limited SHELL: run shell text under the time limit; 124 when it was ended by it.
-limited() {
-    export hopper_script hopper_uploads
-    if have timeout; then
-        timeout -k 5 "$query_timeout" sh -c "$1"
-    else
-        limited_here "$1"
-    fi
-    limited_code=$?
-    # Some timeouts tell the signal that they sent.
-    case $limited_code in 137 | 143) return 124 ;; esac
-    return "$limited_code"
-}
-limited_here() {
-    new_session sh -c "$1" &
-    limited_pid=$!
-    (
-        sleep "$query_timeout" &
-        limited_nap=$!
-        trap 'kill $limited_nap 2>/dev/null; exit 0' TERM
-        wait $limited_nap
-        kill -s TERM -- "-$limited_pid" || kill "$limited_pid"
-        sleep 5
-        kill -s KILL -- "-$limited_pid" || kill -s KILL "$limited_pid"
-    ) >/dev/null 2>&1 &
-    limited_watch=$!
-    wait "$limited_pid"
-    limited_code=$?
-    case $limited_code in 137 | 143) ;; *) kill "$limited_watch" 2>/dev/null ;; esac
-    return "$limited_code"
-}
-
 # one_line FILE: sets line; false unless the file holds one whole line of plain text.
 one_line() {
     { IFS= read -r line && ! read -r rest && [ -z "$rest" ]; } 2>/dev/null <"$1" || return 1
     case $line in *[!\ -~]*) return 1 ;; esac
 }
-
-# tell KIND NAME WORD CODE FILE: announce what a command said, which is in FILE.out and FILE.err.
-tell() {
-    size_of "$5.out"
-    tell_out=$size
-    size_of "$5.err"
-    emit "$1" "$2" "$3" "$4" "$tell_out" "$size"
-    raw_files="$raw_files$5.out
-$5.err
-"
-}
-
-# next_hearing: sets heard, for files that nothing else is written to.
-next_hearing() {
-    hearings=$((hearings + 1))
-    heard=$scratch/$hearings
-}
-
-# say KIND NAME WORD CODE ERROR: tell words of our own.
-say() {
-    next_hearing
-    leave "$heard.out"
-    printf '%s' "$5" >"$heard.err"
-    tell "$1" "$2" "$3" "$4" "$heard"
-}
-
-# Bytes that a command may say.
-answer_limit=268435456
-
-# hear KIND NAME SHELL: run a command of the batch system and tell what it said.
-hear() {
-    next_hearing
-    # What never ends to speak would fill the disk.
-    {
-        {
-            (as_user limited "$3")
-            printf '%s\n' "$?" >"$heard.code"
-        } | head -c "$answer_limit" >"$heard.out"
-    } 2>"$heard.err" </dev/null
-    hear_code=74
-    [ -r "$heard.code" ] && read -r hear_code <"$heard.code"
-    if has_room; then
-        tell "$1" "$2" '' "$hear_code" "$heard"
-    else
-        say "$1" "$2" '' 74 "no room in $work for what was answered"
-    fi
-}
-
-# has_room: false while a full disk or quota drops what is written, which few commands notice.
-has_room() {
-    printf '%4096s' '' >"$scratch/room"
-    size_of "$scratch/room"
-    [ "$size" = 4096 ]
-} 2>/dev/null
-
-query() { hear answer "$1" "$2"; }
 
 # receive_parts: take the scripts, inputs and uploads; sets received to 1 if all have come.
 receive_parts() {
@@ -152,19 +70,15 @@ submission() {
     [ -r "$side/submit.code" ] && read -r code <"$side/submit.code"
     digits "$code"
     code=${digits:-255}
-    if [ "$code" = 0 ]; then
-        # This is what most say, and a process to measure it would be dear.
-        if [ ! -s "$side/submit.err" ] && one_line "$side/submit.out"; then
-            emit submitted "$1" "$2" "$line"
-        else
-            tell submission "$1" "$2" 0 "$side/submit"
-        fi
+    # This is what most say, and a process to measure it would be dear.
+    if [ "$code" = 0 ] && [ ! -s "$side/submit.err" ] && one_line "$side/submit.out"; then
+        emit submitted "$1" "$2" "$line"
         return 0
     fi
-    # What did not end in order may go on to write.
+    # What stayed in the background may go on to write.
     next_hearing
-    cat "$side/submit.out" >"$heard.out" 2>/dev/null
-    cat "$side/submit.err" >"$heard.err" 2>/dev/null
+    head -c "$answer_limit" "$side/submit.out" >"$heard.out" 2>/dev/null
+    head -c "$answer_limit" "$side/submit.err" >"$heard.err" 2>/dev/null
     tell submission "$1" "$2" "$code" "$heard"
 }
 
@@ -178,16 +92,16 @@ known_before() {
         [ -s "$side/group" ] || return 1
         read -r known _ <"$side/group"
     else
-        # By way of a pipe: a full disk would make nothing of an answer, and a second job of that.
-        known=$(as_user limited "$2" 2>"$side/lookup.err" </dev/null)
-        code=$?
+        run_heard "$2"
+        code=$heard_code
+        known=$(cat "$heard.out")
         [ "$code" != 0 ] || [ -n "$known" ] || return 1
         [ "$code" = 0 ] || verdict=underway
     fi
     if [ "$verdict" = found ]; then
         leave "$side/submit.err"
     else
-        mv -f "$side/lookup.err" "$side/submit.err" 2>/dev/null
+        cat "$heard.err" >"$side/submit.err"
     fi
     printf '%s\n' "$known" >"$side/submit.out"
     write_whole "$side/submit.code" "$code"
@@ -207,11 +121,13 @@ submit() {
     if ! settle_in "$1" 2>/dev/null; then
         ! told_before "$1" "$3" || return 0
         if ! take_script; then
+            let_go
             say submission "$1" refused 1 "$refusal"
             return 0
         fi
     fi
     if ! leave "$side/tried"; then
+        let_go
         say submission "$1" refused 1 "no file can be made in $side"
         return 0
     fi
@@ -224,16 +140,19 @@ submit() {
     fi
     code=$?
     printf '%s\n' "$code" >"$side/submit.code"
-    [ "$code" != 0 ] || keep_submitted
+    if [ "$code" = 0 ]; then keep_submitted; else let_go; fi
     submission "$1" now
 }
+
+# let_go: any host may try again what was not submitted.
+let_go() { rm -rf "$side/claim"; }
 
 # settle_in ATTEMPT: make what came its side folder, with our claim in it, where there is none;
 # false where another is or comes first. It comes to be with all that it holds in one step.
 settle_in() {
     [ "$received" = 1 ] && [ ! -e "$side" ] && [ -d "$stage/claim" ] || return 1
     start_time $$
-    claimed="$$ $started"
+    claimed="$$ $started $claim_host"
     printf '%s\n' "$claimed" >"$stage/claim/pid" || return 1
     mv -f "$stage" "$side" || return 1
     claimer=
@@ -256,7 +175,9 @@ told_before() {
         # By the one whose claim this was a moment ago.
         submission "$1" again
     else
-        [ -e "$side/tried" ] && known_before "$1" "$2" && submission "$1" "$verdict"
+        [ -e "$side/tried" ] && known_before "$1" "$2" || return 1
+        [ "$verdict" = found ] || let_go
+        submission "$1" "$verdict"
     fi
 }
 

@@ -28,13 +28,20 @@ receive() {
 
 # older_than_a_minute PATH
 older_than_a_minute() { [ -n "$(find "$1" -prune -mmin +1 2>/dev/null)" ]; }
+older_than_an_hour() { [ -n "$(find "$1" -prune -mmin +60 2>/dev/null)" ]; }
+
+# Which of the hosts that share this home folder this one is; empty where only one has it.
+claim_host=
 
 # claim: the attempt in $side is ours to launch; false while another is at it.
 claim() {
     if ! mkdir "$side/claim" 2>/dev/null; then
-        claimer='' claimed=''
-        [ -r "$side/claim/pid" ] && read -r claimer claimed <"$side/claim/pid"
-        if [ -n "$claimed" ]; then
+        claimer='' claimed='' claimed_on=''
+        [ -r "$side/claim/pid" ] && read -r claimer claimed claimed_on <"$side/claim/pid"
+        if [ -n "$claim_host" ] && [ -n "$claimed_on" ] && [ "$claimed_on" != "$claim_host" ]; then
+            # Nobody can tell from here whether that process lives.
+            older_than_an_hour "$side/claim/pid" || return 1
+        elif [ -n "$claimed" ]; then
             start_time "$claimer"
             [ "$started" = "$claimed" ] && return 1
         elif ! older_than_a_minute "$side/claim"; then
@@ -55,7 +62,7 @@ claim() {
 }
 
 # sign_claim PID: one write, so that a reader finds nothing or all of it.
-sign_claim() { printf '%s\n' "$1 $started" >"$side/claim/pid"; }
+sign_claim() { printf '%s\n' "$1 $started${claim_host:+ $claim_host}" >"$side/claim/pid"; }
 
 # pack_results SIDE NAME GLOB…: a tar of what the globs match, for a script that packed nothing.
 pack_results() {
