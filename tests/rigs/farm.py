@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.rigs._farm import cleanup, loopback, netns
+from tests.rigs._farm.closing import Closing
 from tests.rigs._farm.faults import Faults, Site
 from tests.rigs._farm.sshd import inventory_text, program
 from tests.rigs._farm.values import (
@@ -33,7 +34,6 @@ from tests.rigs._farm.values import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["Farm", "FarmError", "FarmUnsupportedError", "FarmWorker", "missing"]
 
@@ -44,7 +44,7 @@ def missing() -> str | None:
     return f"no {', '.join(absent)} on this machine (openssh-server)" if absent else None
 
 
-class Farm(Faults):
+class Farm(Faults, Closing):
     """Some SSH workers. Made by `start`, or by `attach` for one that another process started."""
 
     def __init__(self, site: Site, *, watch: cleanup.Watch | None = None) -> None:
@@ -95,17 +95,6 @@ class Farm(Faults):
         plan = FarmPlan.load(folder.resolve())
         netned = plan.mode == "netns"
         return cls(netns.NetnsSite(plan) if netned else loopback.LoopbackSite(plan))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop all workers and leave nothing behind but the folder's files."""

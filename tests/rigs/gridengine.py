@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 from xml.etree import ElementTree as Xml
 
 from tests.rigs._cluster import login
+from tests.rigs._cluster.engine import Engine
 from tests.rigs._cluster.gridengine_config import (
     CELL,
     HOST,
@@ -28,13 +29,9 @@ from tests.rigs._cluster.gridengine_config import (
     SPOOL,
 )
 from tests.rigs._cluster.login import NODE, LoginNode
-from tests.rigs._cluster.values import NativeJob, RigError, SshFacts
+from tests.rigs._cluster.values import NativeJob, RigError
 from tests.rigs._farm.sshd import program
 from tests.rigs._farm.values import until
-
-if TYPE_CHECKING:
-    import subprocess
-    from types import TracebackType
 
 __all__ = ["GridEngine", "NativeJob", "RigError", "missing"]
 
@@ -56,11 +53,8 @@ def missing() -> str | None:
     return login.missing() if MAKER.exists() else f"no {MAKER} (gridengine-master of Debian)"
 
 
-class GridEngine:
+class GridEngine(Engine):
     """A running Grid Engine. Made by `start`."""
-
-    def __init__(self, node: LoginNode) -> None:
-        self.node = node
 
     @classmethod
     def start(cls, folder: Path, *, timezone: str = "") -> Self:
@@ -71,44 +65,8 @@ class GridEngine:
         if absent := missing():
             raise RigError(absent)
         engine = cls(LoginNode.start(folder, timezone=timezone))
-        try:
-            engine._launch()
-        except BaseException:
-            engine.close()
-            raise
+        engine.launch()
         return engine
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it with all its jobs; logs and the user's home stay in the folder."""
-        self.node.close()
-
-    @property
-    def ssh_facts(self) -> SshFacts:
-        """How a normal user logs in."""
-        return self.node.ssh_facts
-
-    def inventory_vars(self) -> dict[str, Any]:
-        """The login node's host variables in an Ansible inventory."""
-        return self.ssh_facts.inventory_vars()
-
-    def ssh(self, command: str, *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run a command on the login node as the user."""
-        return self.node.ssh(command, stdin=stdin)
-
-    def admin(self, *argv: str) -> str:
-        """Run one of its commands as root: `admin("qmod", "-d", "main.q")`."""
-        return self.node.check("timeout", "30", *argv)
 
     def stop_master(self) -> None:
         """End sge_qmaster; jobs that run go on."""

@@ -17,6 +17,7 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.rigs._cluster import login
+from tests.rigs._cluster.engine import Engine
 from tests.rigs._cluster.login import RIG, LoginNode
 from tests.rigs._cluster.slurm_config import (
     ACCOUNT,
@@ -29,14 +30,12 @@ from tests.rigs._cluster.slurm_config import (
     SlurmPlan,
     slurm_conf,
 )
-from tests.rigs._cluster.values import NativeJob, RigError, SshFacts
+from tests.rigs._cluster.values import NativeJob, RigError
 from tests.rigs._farm.sshd import program
 from tests.rigs._farm.values import until
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["NativeJob", "RigError", "Slurm", "missing"]
 
@@ -87,11 +86,11 @@ def missing(accounting: Accounting = "dbd") -> str | None:
     return login.missing()
 
 
-class Slurm:
+class Slurm(Engine):
     """A running Slurm. Made by `start`."""
 
     def __init__(self, node: LoginNode, plan: SlurmPlan) -> None:
-        self.node = node
+        super().__init__(node)
         self.plan = plan
 
     @classmethod
@@ -120,46 +119,8 @@ class Slurm:
             enforce_limits=enforce_limits, min_job_age=min_job_age,
         )  # fmt: skip
         slurm = cls(LoginNode.start(folder, timezone=timezone), plan)
-        try:
-            slurm._launch()
-        except BaseException:
-            slurm.close()
-            raise
+        slurm.launch()
         return slurm
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it with all its jobs; logs and the user's home stay in the folder."""
-        self.node.close()
-
-    # Reaching it
-
-    @property
-    def ssh_facts(self) -> SshFacts:
-        """How a normal user logs in."""
-        return self.node.ssh_facts
-
-    def inventory_vars(self) -> dict[str, Any]:
-        """The login node's host variables in an Ansible inventory."""
-        return self.ssh_facts.inventory_vars()
-
-    def ssh(self, command: str, *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run a command on the login node as the user."""
-        return self.node.ssh(command, stdin=stdin)
-
-    def admin(self, *argv: str) -> str:
-        """Run one of Slurm's commands as root: `admin("sacctmgr", "-i", …)`."""
-        return self.node.check("timeout", "30", *argv)
 
     # What happens to it
 

@@ -40,6 +40,15 @@ def missing() -> str | None:
     return farm_missing() or netns.problem()
 
 
+def facts_of(farm: Farm) -> SshFacts:
+    """How the user of a farm's only worker logs in."""
+    worker, folder = farm.workers[0], farm.folder
+    return SshFacts(
+        host=worker.host, port=worker.port, user=worker.user, key_path=folder / "id",
+        known_hosts=folder / "known_hosts",
+    )  # fmt: skip
+
+
 class LoginNode:
     """The machine on which users of a cluster log in, and its daemons run."""
 
@@ -73,11 +82,7 @@ class LoginNode:
     @property
     def ssh_facts(self) -> SshFacts:
         """How to log in."""
-        worker, folder = self._farm.workers[0], self._farm.folder
-        return SshFacts(
-            host=worker.host, port=worker.port, user=worker.user, key_path=folder / "id",
-            known_hosts=folder / "known_hosts",
-        )  # fmt: skip
+        return facts_of(self._farm)
 
     @property
     def home(self) -> Path:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tests.rigs._cluster.batch.store import Setup, Store
+from tests.rigs._cluster.login import NODE, facts_of
 from tests.rigs._cluster.values import NativeJob, RigError, SshFacts
+from tests.rigs._farm.closing import Closing
 from tests.rigs._farm.sshd import MARK
 from tests.rigs._farm.values import until
 from tests.rigs.farm import Farm
@@ -23,11 +25,9 @@ from tests.rigs.farm import missing as farm_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from tests.rigs._farm.values import Mode
 
-NODE = "w1"
 RIGS = Path(__file__).resolve().parents[1]
 USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/games"
 WRAPPER = """\
@@ -42,7 +42,7 @@ def missing() -> str | None:
     return farm_missing() or (None if python else f"no python3 in {USUAL_PATH}")
 
 
-class StandIn:
+class StandIn(Closing):
     """A running stand-in. Made by `start` of one of its kinds."""
 
     kind: ClassVar[str]
@@ -69,17 +69,6 @@ class StandIn:
             raise
         return rig
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """End it with all its jobs; the user's home stays in the folder."""
         self._farm.close()
@@ -92,11 +81,7 @@ class StandIn:
     @property
     def ssh_facts(self) -> SshFacts:
         """How a normal user logs in."""
-        worker, folder = self._farm.workers[0], self._farm.folder
-        return SshFacts(
-            host=worker.host, port=worker.port, user=worker.user, key_path=folder / "id",
-            known_hosts=folder / "known_hosts",
-        )  # fmt: skip
+        return facts_of(self._farm)
 
     def inventory_vars(self) -> dict[str, Any]:
         """The login node's host variables in an Ansible inventory."""
