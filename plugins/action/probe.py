@@ -10,11 +10,11 @@ from ansible_collections.hopper.dispatch.plugins.plugin_utils.host_action import
     HostAction,
 )
 
-from hopper.remote import adhoc
+from hopper.remote import adhoc_readiness
 
 
 class ActionModule(HostAction):  # type: ignore[misc]
     """See plugins/modules/probe.py."""
 
-    ACT = staticmethod(adhoc.probe)
+    ACT = staticmethod(adhoc_readiness.probe)
     OPTIONS: ClassVar[dict[str, Any]] = {**FOLDERS, **REPORT}

@@ -10,11 +10,11 @@ from ansible_collections.hopper.dispatch.plugins.plugin_utils.host_action import
     HostAction,
 )
 
-from hopper.remote import adhoc
+from hopper.remote import adhoc_readiness
 
 
 class ActionModule(HostAction):  # type: ignore[misc]
     """See plugins/modules/setup_inbox.py."""
 
-    ACT = staticmethod(adhoc.setup_inbox)
+    ACT = staticmethod(adhoc_readiness.setup_inbox)
     OPTIONS: ClassVar[dict[str, Any]] = {**FOLDERS, **REPORT}

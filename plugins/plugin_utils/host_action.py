@@ -27,7 +27,7 @@ REPORT: dict[str, Any] = {"report": {"type": "path"}}
 
 
 class HostAction(ActionBase):  # type: ignore[misc]
-    """Runs one act of ``hopper.remote.adhoc`` over the task's own connection.
+    """Runs one act of ``hopper.remote.adhoc…`` over the task's own connection.
 
     Nothing is copied to the host to do so, and the host needs no Python.
     """

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-from hopper.errors import TransportError, UsageError
+from hopper.errors import UsageError
 from hopper.model.ids import ATTEMPT_ID, JOB_ID, new_attempt_id, slug
 from hopper.model.orders import (
     Follow,
@@ -26,9 +26,9 @@ from hopper.model.orders import (
     Sighting,
     Target,
 )
+from hopper.remote.adhoc_results import PART, Arguments, Outcome, failed, unreachable
 from hopper.remote.host import carry_out
 from hopper.remote.landing import append, checked_zip, land, resolved
-from hopper.remote.readiness import Readiness, inspect
 from hopper.remote.transport import Transport
 
 DEFAULT_COMMAND = (
@@ -36,69 +36,7 @@ DEFAULT_COMMAND = (
     '"$HOPPER_ZIP_NAME" "$HOPPER_EXTRACT_DIR"'
 )
 """Runs in the unpack folder, with what the worker script's contract hands over."""
-PART = 1_000_000
-"""Bytes of a log that travel in one round trip."""
 OVER = frozenset({"ended", "rebooted", "vanished"})
-
-Arguments = Mapping[str, Any]
-Outcome = dict[str, Any]
-
-
-def probe(transport: Transport, arguments: Arguments, *, check: bool = False) -> Outcome:
-    """Look whether the host can be a worker; changes nothing, ``check`` or not."""
-    del check
-    return _inspected(transport, arguments, make=False, would_make=False)
-
-
-def setup_inbox(transport: Transport, arguments: Arguments, *, check: bool = False) -> Outcome:
-    """Make the Inbox and the Outbox where they are missing, and say what else is."""
-    return _inspected(transport, arguments, make=not check, would_make=check)
-
-
-def _inspected(
-    transport: Transport, arguments: Arguments, *, make: bool, would_make: bool
-) -> Outcome:
-    try:
-        seen = inspect(transport, inbox=arguments["inbox"], outbox=arguments["outbox"], make=make)
-    except TransportError as error:
-        return _unreachable(str(error))
-    absent = would_make and not (seen.inbox.exists and seen.outbox.exists)
-    outcome = _shown(seen, changed=bool(seen.made) or absent)
-    folders = (seen.inbox, seen.outbox)
-    if make and not all(folder.exists and folder.writable for folder in folders):
-        outcome["failed"] = True
-    return outcome
-
-
-def _shown(seen: Readiness, *, changed: bool) -> Outcome:
-    return {
-        "changed": changed,
-        "ready": not seen.missing,
-        "missing": list(seen.missing),
-        "advice": list(seen.advice),
-        "made": list(seen.made),
-        "inbox": asdict(seen.inbox),
-        "outbox": asdict(seen.outbox),
-        "tools": seen.tools,
-        "zips": list(seen.zips),
-        "boot_id": seen.boot_id,
-        "clock_skew": seen.clock_skew,
-        "free_bytes": seen.free_bytes,
-        "msg": "; ".join(seen.missing) or "ready",
-        "summary": _summary(seen),
-    }
-
-
-def _summary(seen: Readiness) -> list[str]:
-    free = "unknown" if seen.free_bytes is None else f"{seen.free_bytes / 1e9:.1f} GB"
-    return [
-        "; ".join(seen.missing) or "ready",
-        f"Inbox {seen.inbox.path}, Outbox {seen.outbox.path}",
-        f"{len(seen.zips)} zips in its Inbox",
-        f"unpacks by {seen.tools.get('unpacker') or 'nothing'}",
-        f"free space {free}, clock ahead by {seen.clock_skew} s",
-        *seen.advice,
-    ]
 
 
 def launch(transport: Transport, arguments: Arguments, *, check: bool = False) -> Outcome:
@@ -108,7 +46,7 @@ def launch(transport: Transport, arguments: Arguments, *, check: bool = False) -
     order = replace(_order(arguments), launches=() if check else (item,), follows=(seen,))
     report = carry_out(transport, order)
     if report.error:
-        return _unreachable(report.error)
+        return unreachable(report.error)
     facts: Outcome = {"job_id": item.job_id, "attempt": item.attempt}
     if check:
         phase = _sighting(report).phase
@@ -182,7 +120,7 @@ def collect(transport: Transport, arguments: Arguments, *, check: bool = False) 
     )
     report = carry_out(transport, order)
     if report.error:
-        return _unreachable(report.error)
+        return unreachable(report.error)
     outcome = _stand(report, attempt, job_id)
     if check or outcome.get("failed") or not outcome["over"]:
         return outcome
@@ -217,7 +155,7 @@ def cancel(transport: Transport, arguments: Arguments, *, check: bool = False) -
     seen = replace(_order(arguments), follows=(_follow(attempt, job_id),))
     before = carry_out(transport, seen)
     if before.error:
-        return _unreachable(before.error)
+        return unreachable(before.error)
     outcome = _stand(before, attempt, job_id, absent_is_wrong=False)
     if outcome["over"]:
         return {**outcome, "msg": f"was over before: {outcome['msg']}"}
@@ -227,7 +165,7 @@ def cancel(transport: Transport, arguments: Arguments, *, check: bool = False) -
     target = Target(attempt=attempt, name=job_id)
     report = carry_out(transport, replace(seen, grace=grace, cancels=(target,)))
     if report.error:
-        return _unreachable(report.error)
+        return unreachable(report.error)
     outcome = {**_stand(report, attempt, job_id), "changed": True}
     for _, verdict, survivors in report.cancelled:
         if verdict != "dead":
@@ -252,7 +190,7 @@ def fetch_log(transport: Transport, arguments: Arguments, *, check: bool = False
         )
         report = carry_out(transport, order)
         if report.error or report.log is None:
-            return _unreachable(report.error or "the worker sent no log")
+            return unreachable(report.error or "the worker sent no log")
         phase = _sighting(report).phase
         facts: Outcome = {"phase": phase, "size": report.log.size, "dest": str(path)}
         if phase == "absent":
@@ -334,8 +272,4 @@ def _words(seen: Sighting) -> str:
 
 
 def _absent(attempt: str) -> Outcome:
-    return {"failed": True, "msg": f"this host knows no attempt {attempt}; --limit names the host"}
-
-
-def _unreachable(error: str) -> Outcome:
-    return {"unreachable": True, "changed": False, "msg": error}
+    return failed(f"this host knows no attempt {attempt}; --limit names the host")

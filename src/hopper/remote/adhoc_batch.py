@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any
 
 from hopper.errors import TransportError
 from hopper.model.batch import (
@@ -29,8 +28,8 @@ from hopper.model.batch import (
 )
 from hopper.model.ids import ALPHABET, LETTERS
 from hopper.model.task import Task
+from hopper.remote.adhoc_results import PART, Arguments, Outcome, failed, unreachable
 from hopper.remote.adhoc_stands import (
-    Arguments,
     Stand,
     System,
     ask,
@@ -43,9 +42,6 @@ from hopper.remote.adhoc_stands import (
 from hopper.remote.landing import append, resolved
 from hopper.remote.transport import Transport
 
-Outcome = dict[str, Any]
-PART = 1_000_000
-"""Bytes of a log that travel in one round trip."""
 PAUSE = 2.0
 """Seconds between looks whether what was cancelled has ended."""
 
@@ -84,9 +80,9 @@ def submit(
             return {**facts, **_would_submit(system, report), "script": submission.script}
         report = ask(transport, replace(order, submissions=(submission,)))
     except TransportError as error:
-        return _unreachable(error)
+        return unreachable(str(error))
     if not report.submitted:
-        return {**facts, "changed": False, **_failed(_troubles(report) or "it did not answer")}
+        return {**facts, "changed": False, **failed(_troubles(report) or "it did not answer")}
     return {**facts, **_submitted(system, report.submitted[0])}
 
 
@@ -94,7 +90,7 @@ def _would_submit(system: System, report: BatchReport) -> Outcome:
     said = dict(report.answers)["known"]
     if said.code:
         text = f"may have been submitted before: {_one_line(said.stderr or said.stdout)}"
-        return {"changed": False, **_failed(text)}
+        return {"changed": False, **failed(text)}
     native = system.native_id(said)
     text = f"has been submitted before, as {native}" if native else "would be submitted"
     return {"changed": not native, "native_id": native, "msg": text}
@@ -105,15 +101,15 @@ def _submitted(system: System, result: SubmitResult) -> Outcome:
     outcome: Outcome = {"changed": False, "verdict": str(result.verdict), "native_id": native}
     said = _one_line(result.said.stderr or result.said.stdout)
     if result.verdict is Submitted.REFUSED:
-        return outcome | _failed(f"refused: {said}")
+        return outcome | failed(f"refused: {said}")
     if result.verdict is Submitted.UNDERWAY:
         text = "an earlier try may still be at it, or cannot be looked up now; run this again"
-        return outcome | _failed(f"{text}: {said}" if said else text)
+        return outcome | failed(f"{text}: {said}" if said else text)
     if not native:
         if why := system.refusal(result.said):
-            return outcome | _failed(f"refused: {why}")
+            return outcome | failed(f"refused: {why}")
         text = "not known to have been submitted; run this again with the same attempt"
-        return outcome | _failed(f"{text}: {said}" if said else text)
+        return outcome | failed(f"{text}: {said}" if said else text)
     if result.verdict is Submitted.NOW:
         return outcome | {"changed": True, "msg": f"submitted as {native}"}
     text = f"had been submitted before, as {native}; with another attempt id it would be again"
@@ -131,7 +127,7 @@ def poll(
     try:
         found, trouble = stands(transport, system, arguments)
     except TransportError as error:
-        return _unreachable(error)
+        return unreachable(str(error))
     return _told(found, trouble)
 
 
@@ -146,8 +142,8 @@ def _told(found: Iterable[Stand], trouble: str) -> Outcome:
     }
     absent = [job.name for job in jobs if job.phase == "absent"]
     if absent:
-        return outcome | _failed(f"this host knows nothing of {', '.join(absent)}")
-    return outcome | _failed(trouble) if trouble else outcome
+        return outcome | failed(f"this host knows nothing of {', '.join(absent)}")
+    return outcome | failed(trouble) if trouble else outcome
 
 
 # --- cancelling
@@ -182,7 +178,7 @@ def cancel(
                 return _cancelled(after, report, trouble)
             sleep(PAUSE)
     except TransportError as error:
-        return _unreachable(error)
+        return unreachable(str(error))
 
 
 def _cancelling(system: System, arguments: Arguments, todo: Iterable[Stand]) -> BatchOrder:
@@ -215,7 +211,7 @@ def _cancelled(after: Iterable[Stand], report: BatchReport, trouble: str) -> Out
     words = [_one_line(said.stderr or said.stdout) for _, said in report.cancelled if said.code]
     said = "; ".join(filter(None, [*words, _troubles(report), trouble]))
     text = f"not over yet: {outcome['msg']}"
-    return outcome | _failed(f"{text} ({said})" if said else text)
+    return outcome | failed(f"{text} ({said})" if said else text)
 
 
 # --- the log
@@ -232,14 +228,14 @@ def fetch_log(transport: Transport, arguments: Arguments, *, check: bool = False
         try:
             report = ask(transport, _reading(arguments, attempt, offset, 0 if check else left))
         except TransportError as error:
-            return _unreachable(error)
+            return unreachable(str(error))
         log = report.log
         if log is None or not report.sides:
-            return {"changed": False, **_failed(_troubles(report) or "the host sent no log")}
+            return {"changed": False, **failed(_troubles(report) or "the host sent no log")}
         facts: Outcome = {"phase": _phase(report), "size": log.size, "dest": str(path)}
         if dict(report.answers)["there"].code:
             text = f"this host knows no attempt {attempt}; --limit names the host"
-            return {**facts, "changed": False, "phase": "absent", **_failed(text)}
+            return {**facts, "changed": False, "phase": "absent", **failed(text)}
         if check:
             return {**facts, "changed": offset < log.size}
         part = log.text.encode("latin-1")
@@ -290,11 +286,3 @@ def _troubles(report: BatchReport) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]
-
-
-def _failed(text: str) -> Outcome:
-    return {"failed": True, "msg": text}
-
-
-def _unreachable(error: TransportError) -> Outcome:
-    return {"unreachable": True, "changed": False, "msg": str(error)}

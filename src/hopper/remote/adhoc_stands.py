@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from hopper.errors import TransportError, UsageError
 from hopper.model.batch import (
@@ -21,12 +21,12 @@ from hopper.model.batch import (
     SideSighting,
 )
 from hopper.model.ids import ATTEMPT_ID
+from hopper.remote.adhoc_results import Arguments
 from hopper.remote.batch_script import PROGRAMS
 from hopper.remote.login_node import carry_out
 from hopper.remote.quoting import quote
 from hopper.remote.transport import Transport
 
-Arguments = Mapping[str, Any]
 OVER = frozenset({"ended", "vanished", "left", "withdrawn"})
 
 
