@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hopper.backends.systems import Systems
-from hopper.dispatch.cache import NoShelf, Shelf
 from hopper.dispatch.generated import Generated, NothingGenerated
 from hopper.dispatch.loop import Dispatcher, Ports
 from hopper.dispatch.ports import Home, Mailbox, OrderSettings, Store
 from hopper.dispatch.settings import BackOff, PolicySettings
+from hopper.dispatch.shelf import NoShelf, Shelf
 from hopper.model.event import Event, EventKind
 from hopper.model.job import Job, JobSpec
 from hopper.model.resources import Requirements

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hopper.dispatch.cache import Copied, Kept, ResultGone
+from hopper.dispatch.shelf import Copied, Kept, ResultGone
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt, ResultFile
 from hopper.model.job import Job

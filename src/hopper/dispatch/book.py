@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 
-from hopper.dispatch.cache import result_key
 from hopper.dispatch.changes import Changes
+from hopper.dispatch.equal_tasks import result_key
 from hopper.dispatch.queues import Queues, Rank
 from hopper.dispatch.waiting import Waiting
 from hopper.model.attempt import Attempt, Remains

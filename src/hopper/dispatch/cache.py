@@ -1,87 +1,21 @@
-"""Which jobs take the result of an equal task that is at home already. Pure.
-
-Two tasks are equal when their own definitions are (``Task.cache_key``), they are for the same
-backend, and what they come after was made by the very same attempts: where a task before was run
-anew, those after it are run anew too.
-"""
+"""Which jobs take the result of an equal task that is at home already, and how. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
 
-from hopper.errors import HopperError
-from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile, TakenFrom
+from hopper.dispatch.book import Book
+from hopper.dispatch.desk import Desk
+from hopper.dispatch.shelf import Copied, Kept
+from hopper.model.attempt import Attempt, Outcome, Remains, TakenFrom
 from hopper.model.event import EventKind
 from hopper.model.ids import new_attempt_id
 from hopper.model.job import Job
 from hopper.model.states import JobState
 from hopper.model.stored import StoredResult
 from hopper.model.task import Usage
-
-if TYPE_CHECKING:
-    from hopper.dispatch.book import Book
-    from hopper.dispatch.desk import Desk
-
-FORM = "hopper result 1"
-"""Another one makes all older results unequal."""
-
-
-class ResultGone(HopperError):
-    """A stored result is not there any more, or is not what it was."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
-    """Where a result lies, and what of it can be checked."""
-
-    folder: str
-    manifest: str
-    size: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Copied:
-    """A result that was copied for a job."""
-
-    folder: str
-    """Where, below ``paths.inbox``."""
-    results: tuple[ResultFile, ...]
-
-
-class Shelf(Protocol):
-    """The results at home that equal tasks may take."""
-
-    def keep(self, job: Job, attempt: Attempt) -> Kept | None:
-        """Make an attempt's result fit to be taken. None where it is not one that can be."""
-
-    def take(self, job: Job, attempt: str, stored: StoredResult) -> Copied:
-        """Copy a result to where the job's own would lie, as that attempt's; may be repeated.
-
-        ResultGone where it is not what it was; another HopperError where it cannot be copied.
-        """
-
-    def there(self, stored: StoredResult) -> bool:
-        """Return False when a result is gone; its content is not looked at."""
-
-
-class NoShelf:
-    """For those that never see a task end."""
-
-    def keep(self, job: Job, attempt: Attempt) -> Kept | None:  # noqa: ARG002 - the port's names
-        """Keep nothing."""
-        return None
-
-    def take(self, job: Job, attempt: str, stored: StoredResult) -> Copied:
-        """Refuse."""
-        raise HopperError(f"no result is taken here ({job.id}, {attempt}, {stored.key})")
-
-    def there(self, stored: StoredResult) -> bool:  # noqa: ARG002 - the port's names
-        """Say nothing against it."""
-        return True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,35 +24,6 @@ class Claim:
 
     job: Job
     stored: StoredResult
-
-
-def result_key(job: Job, jobs: Mapping[str, Job]) -> str:
-    """Return the key of a job's result, once all that it comes after has completed.
-
-    Empty for one whose results are not to be kept or taken.
-    """
-    if job.task is None or not job.task.cache_key:
-        return ""
-    before = []
-    for other_id in job.spec.after:
-        other = jobs.get(other_id)
-        attempt = other.attempt if other is not None else None
-        if attempt is None:
-            return ""
-        before.append(attempt.made_by)
-    parts = [FORM, job.task.cache_key, job.backend, sorted(before)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def to_be_kept(job: Job) -> bool:
-    """Return True for a job that has completed by itself, and whose result equal tasks may take."""
-    attempt = job.attempt
-    return (
-        job.state is JobState.COMPLETED
-        and attempt is not None
-        and bool(attempt.result_key)
-        and attempt.taken_from is None
-    )
 
 
 def claims(book: Book) -> list[Claim]:

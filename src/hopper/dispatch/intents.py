@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hopper.dispatch.cache import result_key
 from hopper.dispatch.decisions import (
     BatchPlacement,
     BatchVisit,
@@ -22,6 +21,7 @@ from hopper.dispatch.decisions import (
 )
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.endings import end
+from hopper.dispatch.equal_tasks import result_key
 from hopper.dispatch.job_acts import abandoned
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.event import EventKind

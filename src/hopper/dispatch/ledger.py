@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.cache import to_be_kept
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.desk import Desk
+from hopper.dispatch.equal_tasks import to_be_kept
 from hopper.dispatch.launches import void
 from hopper.dispatch.ports import Clock, Home, Log, Store, TaskZips
 from hopper.dispatch.settings import PolicySettings

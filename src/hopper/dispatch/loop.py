@@ -15,7 +15,6 @@ from hopper.dispatch import commands
 from hopper.dispatch.batch_orders import BatchOrderDesk
 from hopper.dispatch.batch_systems import BatchSystems, Clusters, NoClusters
 from hopper.dispatch.book import Book
-from hopper.dispatch.cache import NoShelf, Shelf
 from hopper.dispatch.changes import merged
 from hopper.dispatch.cluster_desk import ClusterDesk
 from hopper.dispatch.decisions import BatchPlacement, BatchVisit, Decision, Placement, Visit
@@ -47,6 +46,7 @@ from hopper.dispatch.result_cache import ResultCache
 from hopper.dispatch.rhythm import Rhythm
 from hopper.dispatch.sending import Sender
 from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.shelf import NoShelf, Shelf
 from hopper.dispatch.snapshot import Snapshot
 from hopper.dispatch.tidying import Tidying
 from hopper.dispatch.under_way import UnderWay

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 
 from hopper.dispatch.cache import (
     Claim,
-    ResultGone,
-    Shelf,
     attempt_id,
     claims,
     stored_result,
@@ -18,6 +16,7 @@ from hopper.dispatch.desk import Desk
 from hopper.dispatch.generated import Generated, add_generated
 from hopper.dispatch.ledger import Ledger
 from hopper.dispatch.ports import Clock
+from hopper.dispatch.shelf import ResultGone, Shelf
 from hopper.errors import HopperError
 from hopper.model.event import EventKind
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hopper.config.job_file import read_job_file
 from hopper.config.model import HopperConfig
-from hopper.dispatch.cache import Copied, Kept
 from hopper.dispatch.ports import Arrival, Refusal
+from hopper.dispatch.shelf import Copied, Kept
 from hopper.errors import HopperError, RejectedZip, UsageError
 from hopper.home import results, shelf
 from hopper.home.archive import ZipFacts, inspect

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hopper.dispatch.cache import Copied, Kept, ResultGone
+from hopper.dispatch.shelf import Copied, Kept, ResultGone
 from hopper.home.files import CHUNK, open_regular, sha256, status, sync_folder, trouble, write_text
 from hopper.home.task_results import LISTED, MANIFEST, OWNER, owner_of, show
 from hopper.model.attempt import Attempt, ResultFile

@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopper.dispatch.book import Book
-from hopper.dispatch.cache import Copied, Kept, attempt_id, claims, result_key
+from hopper.dispatch.cache import attempt_id, claims
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.decisions import BatchPlacement
 from hopper.dispatch.desk import Desk
+from hopper.dispatch.equal_tasks import result_key
 from hopper.dispatch.intents import record
 from hopper.dispatch.policy import decide
 from hopper.dispatch.run_acts import NewRun, NewTask, run_body
 from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.shelf import Copied, Kept
 from hopper.dispatch.snapshot import Snapshot
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt, Outcome, TakenFrom

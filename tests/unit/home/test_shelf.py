@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hopper.dispatch.cache import ResultGone
+from hopper.dispatch.shelf import ResultGone
 from hopper.home import shelf
 from hopper.home.task_results import MANIFEST, OWNER
 from hopper.model.attempt import Attempt
