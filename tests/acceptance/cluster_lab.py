@@ -25,7 +25,7 @@ from hopper.workflows.documents import parse
 from hopper.workflows.planning import plan_run
 from tests.conftest import Eventually
 
-SECONDS = 120.0
+SECONDS = 240.0
 CONFIG: dict[str, Any] = {
     "poll": {"interval_seconds": 2, "settle_seconds": 0},
     "dispatch": {"connect_timeout": 3, "order_timeout": 30, "backoff": {"first": "1s"}},

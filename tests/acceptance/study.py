@@ -24,7 +24,8 @@ _MORE = [
 _TASKS = [
     {"id": "plan", "command": "cat more.json > made.json", "working_dir": ".",
      "generates_source": "made.json"},
-    {"id": "sim.good", "command": "cat <<'EOF'\n$(id) `id`\nEOF", "deps": ["plan"]},
+    {"id": "sim.good", "deps": ["plan"],
+     "command": "cat <<'EOF'\n$(id) `id`\nEOF\necho '# A' > \"$HOPPER_OUTPUT_DIR/summary.md\""},
     {"id": "sim.bad", "command": "echo wrong >&2; exit 3", "deps": ["plan"]},
     {"id": "end", "command": "true", "deps": ["sim.*"]},
 ]  # fmt: skip
@@ -42,6 +43,9 @@ STATES = {
     "gen.2": "completed",
     "sum": "completed",
 }
+
+SUBMITTED = 6
+"""How many of them ever ran."""
 
 
 def make(shell: Callable[[str], Any], folder: str) -> None:
@@ -73,6 +77,8 @@ def check(hopper: Callable[..., str], run: str, home: Any) -> None:
     assert hopper("run", "logs", run, "gen.2") == f"{WORD} done"
     assert hopper("run", "logs", run, "sim.good") == "$(id) `id`\n"
     assert hopper("run", "logs", run, "sim.bad", "--error") == "wrong\n"
+    assert next(item for item in items if item["task"] == "sim.bad")["exit_code"] == 3
     folder = home / run
+    assert (folder / "sim.good" / "summary.md").read_text() == "# A\n"
     assert (folder / "gen.1" / "out 1").read_text() == "a\nb\n"
     assert (folder / "sum" / "sum.txt").read_text() == "4\n"

@@ -21,7 +21,7 @@ from tests.conftest import Eventually
 
 pytestmark = pytest.mark.ansible
 
-SECONDS = 120.0
+SECONDS = 240.0
 NASTY = 'it\'s "x" $(id) `id` \\ $HOME ; # é *\n! EOF\tend'
 
 

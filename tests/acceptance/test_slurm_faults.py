@@ -14,7 +14,7 @@ from tests.acceptance.cluster_lab import ClusterLab, backend, task
 from tests.conftest import Eventually
 from tests.rigs.slurm import RigError, Slurm, missing
 
-pytestmark = [pytest.mark.rig, pytest.mark.xdist_group("clusters")]
+pytestmark = [pytest.mark.rig, pytest.mark.soak, pytest.mark.xdist_group("clusters")]
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,8 @@ def test_a_node_that_fails_costs_the_attempt_and_not_the_job(slurm: Slurm, lab: 
     command = first_time(lab, "t", "sleep 600")
     lab.start_run([task("t", command, retries=1, retry={"on": ["node_fail"]})], "cl")
     with lab.dispatching():
-        lab.eventually(lambda: lab.states()["t"] == "running", within=60)
-        node = lab.eventually(lambda: _attempts(lab, "t")[-1]["node"], within=60)
+        lab.eventually(lambda: lab.states()["t"] == "running", within=120)
+        node = lab.eventually(lambda: _attempts(lab, "t")[-1]["node"], within=120)
         slurm.node_down(node)
         try:
             lab.eventually(lambda: lab.states()["t"] == "completed", within=90)
@@ -104,16 +104,16 @@ def test_a_broken_munge_ends_nothing(slurm: Slurm, lab: ClusterLab) -> None:
     release = "/tmp/hopper-release-" + lab.folder.parent.name
     lab.start_run([task("patient", f"until [ -e '{release}' ]; do sleep 0.2; done")], "cl")
     with lab.dispatching():
-        lab.eventually(lambda: lab.states()["patient"] == "running", within=60)
+        lab.eventually(lambda: lab.states()["patient"] == "running", within=120)
         before = len(_reasons(lab))
         slurm.break_munge()
         try:
-            lab.eventually(lambda: len(_reasons(lab)) > before, within=60, what="its trouble")
+            lab.eventually(lambda: len(_reasons(lab)) > before, within=120, what="its trouble")
             assert lab.states()["patient"] in {"running", "settling"}
         finally:
             slurm.mend_munge()
         assert slurm.ssh(f"touch '{release}'").returncode == 0
-        lab.eventually(lambda: lab.states()["patient"] == "completed", within=60)
+        lab.eventually(lambda: lab.states()["patient"] == "completed", within=120)
 
 
 def test_without_accounting_the_outcomes_are_there(tmp_path: Path, eventually: Eventually) -> None:
