@@ -28,7 +28,10 @@ def name(path: Path) -> str:
 
 
 def all_text() -> Iterator[tuple[Path, str]]:
-    top = [p for p in ROOT.iterdir() if p.is_file() and not p.name.startswith(".coverage")]
+    # In a linked working tree, .git is a file.
+    own = (".coverage", ".git")
+    top = [p for p in ROOT.iterdir() if p.is_file() and not p.name.startswith(own)]
+    top += [p for p in ROOT.glob(".git?*") if p.is_file()]
     for path in [*top, *files(TEXT, "*")]:
         if "data" in path.relative_to(ROOT).parts[:2]:
             continue  # captured output is kept as it came
