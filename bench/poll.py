@@ -23,7 +23,8 @@ from hopper.backends.base import BackendSettings
 from hopper.backends.registry import backend as make
 from hopper.backends.slurm_reading import QUEUE_FIELDS
 from hopper.backends.words import SEPARATOR
-from hopper.model.batch import BatchReading, Followed, Said
+from hopper.model.batch import Said
+from hopper.model.native import BatchReading, Followed
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)

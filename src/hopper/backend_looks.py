@@ -15,16 +15,8 @@ from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
-from hopper.model.batch import (
-    BatchReading,
-    BatchReport,
-    ClusterInfo,
-    Followed,
-    NativePhase,
-    NativeSighting,
-    Query,
-    Said,
-)
+from hopper.model.batch import BatchReport, Query, Said
+from hopper.model.native import BatchReading, ClusterInfo, Followed, NativePhase, NativeSighting
 from hopper.workflows.shell import path_word
 
 PROGRAMS: Mapping[str, tuple[str, ...]] = {

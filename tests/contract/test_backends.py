@@ -17,7 +17,8 @@ from hopper.backends.base import Backend, BackendSettings, Followed
 from hopper.backends.registry import backend, kinds
 from hopper.backends.script import render
 from hopper.errors import HopperError
-from hopper.model.batch import NativePhase, Said
+from hopper.model.batch import Said
+from hopper.model.native import NativePhase
 from hopper.model.task import BatchResources
 
 TEMPLATES = Path(__file__).parents[2] / "roles" / "batch_submit" / "templates"

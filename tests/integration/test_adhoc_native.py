@@ -11,15 +11,8 @@ from typing import Any
 import pytest
 
 from hopper.errors import UsageError
-from hopper.model.batch import (
-    BatchReading,
-    Followed,
-    NativePhase,
-    NativeSighting,
-    Query,
-    Said,
-    Submission,
-)
+from hopper.model.batch import Query, Said, Submission
+from hopper.model.native import BatchReading, Followed, NativePhase, NativeSighting
 from hopper.model.task import Task
 from hopper.remote import adhoc_batch
 from hopper.remote.adhoc_stands import checked_attempt

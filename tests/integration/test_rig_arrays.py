@@ -10,7 +10,8 @@ import pytest
 
 from hopper.backends.base import Backend, BackendSettings
 from hopper.backends.registry import backend
-from hopper.model.batch import Followed, NativePhase, NativeSighting, Said
+from hopper.model.batch import Said
+from hopper.model.native import Followed, NativePhase, NativeSighting
 from hopper.model.task import BatchResources
 from tests.conftest import Eventually
 from tests.rigs.lsf_standin.rig import LsfStandIn

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from hopper.model.batch import BatchReading, Followed, Query, Said
+from hopper.model.batch import Query, Said
+from hopper.model.native import BatchReading, Followed
 from hopper.model.task import BatchResources
 
 __all__ = ["Backend", "BackendSettings", "Followed"]

@@ -29,7 +29,8 @@ from hopper.backends.words import (
     short_name,
     word,
 )
-from hopper.model.batch import BatchReading, ClusterInfo, NativeSighting, Query, Said
+from hopper.model.batch import Query, Said
+from hopper.model.native import BatchReading, ClusterInfo, NativeSighting
 from hopper.model.task import BatchResources
 from hopper.remote.quoting import call, quote
 

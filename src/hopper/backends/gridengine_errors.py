@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hopper.backends.words import one_line
-from hopper.model.batch import NativeSighting
+from hopper.model.native import NativeSighting
 
 _ASKED = 50
 """Jobs in error that are asked about at a time."""

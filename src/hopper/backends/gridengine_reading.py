@@ -12,7 +12,7 @@ from html import unescape
 
 from hopper.backends.units import parse_clock, parse_count, parse_number, parse_size
 from hopper.backends.words import one_line
-from hopper.model.batch import Cause, ClusterInfo, NativePhase, NativeSighting
+from hopper.model.native import Cause, ClusterInfo, NativePhase, NativeSighting
 
 _JOB = re.compile(r"<job_list\b[^>]*>(.*?)</job_list>", re.DOTALL)
 _FIELD = re.compile(r"<(\w+)>([^<]*)</\1>")

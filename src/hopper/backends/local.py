@@ -8,7 +8,8 @@ from datetime import datetime
 
 from hopper.backends.base import BackendSettings, Followed, NoArrays
 from hopper.backends.words import last_line
-from hopper.model.batch import BatchReading, Query, Said
+from hopper.model.batch import Query, Said
+from hopper.model.native import BatchReading
 from hopper.model.task import BatchResources
 
 _PID = re.compile(r"(\d{1,10})", re.ASCII)

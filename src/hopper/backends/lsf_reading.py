@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from hopper.backends.units import parse_clock, parse_count, parse_number, parse_size
 from hopper.backends.words import one_line
-from hopper.model.batch import Cause, ClusterInfo, NativePhase, NativeSighting
+from hopper.model.native import Cause, ClusterInfo, NativePhase, NativeSighting
 
 FIELDS = """jobid jobindex stat user queue job_name exec_host submit_time start_time finish_time
 exit_code exit_reason pend_reason run_time cpu_used max_mem nalloc_slot""".split()  # noqa: SIM905 # shorter

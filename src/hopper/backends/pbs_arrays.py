@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hopper.model.batch import Cause, NativeSighting
+from hopper.model.native import Cause, NativeSighting
 
 NATIVE_ID = re.compile(r"(\d{1,12}(?:\[\d*\])?)(?:\.[A-Za-z0-9._-]{1,200})?\Z", re.ASCII)
 _INDEX = re.compile(r"\[\d+\]", re.ASCII)

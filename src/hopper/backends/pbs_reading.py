@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hopper.backends import pbs_arrays as arrays
 from hopper.backends.units import parse_clock, parse_count, parse_size
 from hopper.backends.words import one_line
-from hopper.model.batch import Cause, ClusterInfo, NativePhase, NativeSighting
+from hopper.model.native import Cause, ClusterInfo, NativePhase, NativeSighting
 
 Fields = dict[str, str]
 TORQUE = "torque"

@@ -14,7 +14,7 @@ from datetime import datetime
 from hopper.backends import slurm_answers as answers_of
 from hopper.backends import slurm_reading as reading
 from hopper.backends.base import BackendSettings, Followed
-from hopper.backends.slurm_states import CAUSES
+from hopper.backends.slurm_asking import MATCH, PAST, SEPARATE, SINFO, SQUEUE, marked, poll_command
 from hopper.backends.units import clock, mebibytes
 from hopper.backends.words import (
     full_name,
@@ -28,7 +28,8 @@ from hopper.backends.words import (
     refusal_in,
     word,
 )
-from hopper.model.batch import BatchReading, Query, Said
+from hopper.model.batch import Query, Said
+from hopper.model.native import BatchReading
 from hopper.model.task import BatchResources
 from hopper.remote.quoting import call, quote
 
@@ -40,24 +41,6 @@ _TROUBLE = re.compile(
     re.IGNORECASE,
 )
 _MISTAKE = re.compile(r"^(?:sbatch: |Invalid )", re.MULTILINE)
-_SEPARATE = "s=$(printf '\\037'); SLURM_TIME_FORMAT=%s; export SLURM_TIME_FORMAT"
-_ENDED = "|".join(sorted(CAUSES))
-_IDS_AT_ONCE = 400
-
-
-def _format(fields: Sequence[str]) -> str:
-    return "$s".join(fields)
-
-
-_SQUEUE = f'squeue -h -a -r -o "{_format(reading.QUEUE_FIELDS)}"'
-_SINFO = f'sinfo -h -a -N -o "{_format(reading.MACHINE_FIELDS)}"'
-_SACCT = f'sacct -n -P --delimiter="$s" -o {",".join(reading.ACCOUNTING_FIELDS)}'
-_PAST = 'sacct -n -X -P --delimiter="$s" -S now-7days -u "$u" -o JobID,Comment,JobName'
-_GONE = (
-    """awk -F"$s" '$0=="=" {b=1; next} !b {if ($2 !~ /^(%s)/) l[$1]=1; next} !($1 in l)'""" % _ENDED  # noqa: UP031 # braces are awk's
-)
-# Everything that has the attempt as its comment or at the end of its name.
-_MATCH = """awk -F"$s" -v a="$a" '$2==a || substr($3, length($3)-length(a))=="." a {print $1}'"""
 
 
 class Slurm:
@@ -126,14 +109,14 @@ class Slurm:
     def lookup_command(self, attempt: str) -> str:
         """Return shell text that looks in the live view, then in a week of the accounting."""
         lines = [
-            f"{_SEPARATE}; a={quote(attempt)}; u=$(id -un)",
+            f"{SEPARATE}; a={quote(attempt)}; u=$(id -un)",
             'q=$(squeue -h -a -r -t all -u "$u" -o "%i$s%k$s%j") || exit 1',
-            f"i=$(printf '%s\\n' \"$q\" | {_MATCH} | head -n 1)",
+            f"i=$(printf '%s\\n' \"$q\" | {MATCH} | head -n 1)",
             'if [ -z "$i" ]; then',
-            f"q=$({_PAST} 2>&1); c=$?",
+            f"q=$({PAST} 2>&1); c=$?",
             'case $c$q in 0*) ;; *"storage is disabled"*) q= ;;',
             "*) printf '%s\\n' \"$q\" >&2; exit 1 ;; esac",
-            f"i=$(printf '%s\\n' \"$q\" | {_MATCH} | head -n 1)",
+            f"i=$(printf '%s\\n' \"$q\" | {MATCH} | head -n 1)",
             "fi",
             # Of an array, the id that its members have in common.
             '[ -z "$i" ] || printf \'%s\\n\' "${i%%_*}"',
@@ -144,13 +127,13 @@ class Slurm:
         """Return the query ``jobs``; with ``others`` also ``others`` and ``machines``."""
         del now
         queries = [
-            Query(name=portion_name("jobs", number), shell=_poll(ids))
+            Query(name=portion_name("jobs", number), shell=poll_command(ids))
             for number, ids in enumerate(portions(_known(jobs)))
         ]
         if others:
             queries += [
-                Query(name="others", shell=_marked("others", _SQUEUE)),
-                Query(name="machines", shell=_marked("machines", _SINFO)),
+                Query(name="others", shell=marked("others", SQUEUE)),
+                Query(name="machines", shell=marked("machines", SINFO)),
             ]
         return queries
 
@@ -203,28 +186,3 @@ def _gres(resources: BatchResources) -> str:
 def _known(jobs: Iterable[Followed]) -> list[str]:
     ids = (job.native_id for job in jobs)
     return list(dict.fromkeys(native for native in ids if reading.NATIVE_ID.match(native)))
-
-
-def _marked(name: str, command: str) -> str:
-    return joined([_SEPARATE, command, f"printf '=hopper-{name} %s\\n' $?"])
-
-
-def _poll(ids: Sequence[str]) -> str:
-    """Ask the live view; ask the accounting for those that are not alive in it."""
-    lines = [
-        _SEPARATE,
-        f'q=$({_SQUEUE} -t all -u "$(id -un)"); c=$?',
-        "printf '%s\\n=hopper-queue %s\\n' \"$q\" $c",
-    ]
-    if ids:
-        listed = call("printf", ["%s\\n", *ids])
-        lines += [
-            f"ids() {{ {listed}; }}",
-            "if [ $c = 0 ]; then g=$({ printf '%s\\n=\\n' \"$q\"; ids; } | " + _GONE + ")",
-            "else g=$(ids); fi",
-            'if [ -n "$g" ]; then',
-            f"printf '%s\\n' \"$g\" | xargs -n {_IDS_AT_ONCE} | {{ c=0; while read -r i; do",
-            f'{_SACCT} -j "$(printf %s "$i" | tr " " ,)" || c=$?; done',
-            "printf '=hopper-accounting %s\\n' $c; }; fi",
-        ]
-    return joined(lines)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from hopper.backends import slurm_reading as reading
 from hopper.backends.words import complaint, one_line
-from hopper.model.batch import ClusterInfo, NativeSighting, Said
+from hopper.model.batch import Said
+from hopper.model.native import ClusterInfo, NativeSighting
 
 _DISABLED = re.compile(r"accounting storage is disabled", re.IGNORECASE)
 _MARK = re.compile(r"=hopper-(queue|accounting|others|machines) (\d{1,3})")

@@ -16,7 +16,7 @@ from hopper.backends.slurm_states import (
 )
 from hopper.backends.units import parse_clock, parse_count, parse_epoch, parse_number, parse_size
 from hopper.backends.words import SEPARATOR, one_line
-from hopper.model.batch import ClusterInfo, NativePhase, NativeSighting
+from hopper.model.native import ClusterInfo, NativePhase, NativeSighting
 
 QUEUE_FIELDS = ["%i", "%T", "%u", "%P", "%C", "%V", "%S", "%e", "%N", "%Z", "%r", "%j"]
 """Of ``squeue -o``: what may hold anything is last."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hopper.model.batch import Cause, NativePhase
+from hopper.model.native import Cause, NativePhase
 
 _WAITING = [
     "PENDING",

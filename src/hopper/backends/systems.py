@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from hopper.backends.base import Backend, BackendSettings
+from hopper.backends.inputs import copied, staged
 from hopper.backends.limits import limit_reached
 from hopper.backends.registry import backend as make
 from hopper.backends.script import render, render_array, render_for_worker
@@ -17,12 +17,12 @@ from hopper.dispatch.growing import resources_for
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
 from hopper.model.backend import BatchTarget
-from hopper.model.batch import BatchReading, Followed, Query, Said, Submission
+from hopper.model.batch import Query, Said, Submission
 from hopper.model.job import Job
+from hopper.model.native import BatchReading, Followed
 from hopper.model.run import Run
-from hopper.model.task import INPUTS, Task
+from hopper.model.task import Task
 from hopper.remote.batch_script import PROGRAMS
-from hopper.remote.quoting import quote
 
 ZIPS = ZipLaunch()
 
@@ -76,7 +76,7 @@ class Systems:
             array_index=attempt.array_index,
             array_log=f"{_side(config, attempt.array)}/log.{attempt.array_index}",
             log_variables=backend.log_variables(),
-            command=_staged(task) + task.command,
+            command=staged(task) + task.command,
             working_dir=task.working_dir,
             variables=_variables(job, task, attempt),
             init=task.init,
@@ -93,7 +93,7 @@ class Systems:
         return render_for_worker(
             self._templates,
             attempt=attempt.id,
-            command=_copied(task) + task.command,
+            command=copied(task) + task.command,
             working_dir=task.working_dir,
             variables=_variables(job, task, attempt),
             init=task.init,
@@ -262,42 +262,3 @@ def _variables(job: Job, task: Task, attempt: Attempt) -> dict[str, str]:
         "HOPPER_ATTEMPT_ID": attempt.id,
         **task.variables,
     }
-
-
-def _copied(task: Task) -> str:
-    """Return what copies a task's inputs out of its zip, where it does not run in it."""
-    if task.own_folder:
-        return ""
-    lines = []
-    for _, name in task.input_pairs:
-        source = f'"$hopper_here"/{INPUTS}/{quote(name)}'
-        folder = quote(str(Path(name).parent))
-        lines.append(f"mkdir -p -- {folder} && cp -p -- {source} {quote(name)} || exit 1\n")
-    return "".join(lines)
-
-
-def _staged(task: Task) -> str:
-    """Return what puts a task's inputs into its working folder, checked; empty for none."""
-    lines = []
-    sums = dict(zip(task.input_pairs, task.input_sums, strict=False))
-    for path, name in task.input_pairs:
-        try:
-            with Path(path).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            text = f"the input {path} cannot be read: {error.strerror or error}"
-            raise HopperError(text) from error
-        if sums.get((path, name), digest) != digest:
-            # Its result would be kept as that of what the input was.
-            raise HopperError(
-                f"the input {path} has changed since the run was made",
-                way_out="run the workflow anew",
-            )
-        source = f'"$HOPPER_TASK_DIR"/inputs/{quote(name)}'
-        folder = quote(str(Path(name).parent))
-        lines += [
-            f'hopper_sum=$(sha256sum <{source}) && [ "${{hopper_sum%% *}}" = {digest} ] &&',
-            f"    mkdir -p -- {folder} && cp -p -- {source} {quote(name)} ||",
-            f"    {{ echo hopper: its input {quote(name)} did not arrive whole >&2; exit 1; }}",
-        ]
-    return "".join(f"{line}\n" for line in lines)

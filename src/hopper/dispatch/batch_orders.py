@@ -15,16 +15,9 @@ from hopper.dispatch.ports import OrderSettings
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
 from hopper.model.backend import BatchTarget
-from hopper.model.batch import (
-    BatchOrder,
-    CancelBatch,
-    FollowBatch,
-    Followed,
-    Query,
-    Submission,
-    Withdrawal,
-)
+from hopper.model.batch import BatchOrder, CancelBatch, FollowBatch, Query, Submission, Withdrawal
 from hopper.model.job import Job
+from hopper.model.native import Followed
 
 
 def no_zip(job: Job) -> Path:

@@ -15,8 +15,8 @@ from hopper.dispatch.desk import Desk
 from hopper.dispatch.remains import update_ended
 from hopper.model.attempt import Remains
 from hopper.model.backend import ClusterRecord
-from hopper.model.batch import NativePhase, NativeSighting
 from hopper.model.event import EventKind
+from hopper.model.native import NativePhase, NativeSighting
 from hopper.model.orders import Report
 from hopper.model.task import Usage
 

@@ -16,17 +16,10 @@ from hopper.dispatch.growing import resources_for
 from hopper.dispatch.last_words import last_words
 from hopper.dispatch.stuck import gone, seen_stuck
 from hopper.model.attempt import Attempt, Outcome, Remains
-from hopper.model.batch import (
-    BatchOrder,
-    BatchReading,
-    BatchReport,
-    Cause,
-    NativePhase,
-    NativeSighting,
-    SideSighting,
-)
+from hopper.model.batch import BatchOrder, BatchReport, SideSighting
 from hopper.model.event import EventKind
 from hopper.model.job import Job
+from hopper.model.native import BatchReading, Cause, NativePhase, NativeSighting
 from hopper.model.states import JobState
 from hopper.model.task import Usage
 

@@ -9,16 +9,9 @@ from typing import Protocol
 from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
 from hopper.model.backend import BatchTarget
-from hopper.model.batch import (
-    BatchOrder,
-    BatchReading,
-    BatchReport,
-    Followed,
-    Query,
-    Said,
-    Submission,
-)
+from hopper.model.batch import BatchOrder, BatchReport, Query, Said, Submission
 from hopper.model.job import Job
+from hopper.model.native import BatchReading, Followed
 from hopper.model.run import Run
 
 

@@ -24,8 +24,9 @@ from hopper.dispatch.settings import PolicySettings
 from hopper.errors import HopperError
 from hopper.model.attempt import ResultFile
 from hopper.model.backend import BatchTarget
-from hopper.model.batch import BatchOrder, BatchReading, BatchReport, Followed
+from hopper.model.batch import BatchOrder, BatchReport
 from hopper.model.event import Event, EventKind
+from hopper.model.native import BatchReading, Followed
 
 ACCOUNTING_WAIT = timedelta(seconds=10)
 """How long an end that is near is put off for the figures of the last jobs."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from hopper.model.backend import ExternalJob
-from hopper.model.batch import NativePhase, NativeSighting
+from hopper.model.native import NativePhase, NativeSighting
 
 MOST = 1000
 """Jobs of others on one cluster that are kept while they are there, and as many afterwards."""

@@ -12,9 +12,10 @@ from datetime import timedelta
 
 from hopper.dispatch.desk import Desk
 from hopper.model.attempt import Attempt, Outcome
-from hopper.model.batch import BatchReading, NativePhase, NativeSighting, SideSighting
+from hopper.model.batch import SideSighting
 from hopper.model.event import EventKind
 from hopper.model.job import Job
+from hopper.model.native import BatchReading, NativePhase, NativeSighting
 from hopper.model.states import JobState
 
 TELLING_PATIENCE = timedelta(seconds=20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hopper.model.batch import ClusterInfo, NativePhase
+from hopper.model.native import ClusterInfo, NativePhase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

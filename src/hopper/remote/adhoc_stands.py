@@ -8,19 +8,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from hopper.errors import TransportError, UsageError
-from hopper.model.batch import (
-    BatchOrder,
-    BatchReading,
-    BatchReport,
-    FollowBatch,
-    Followed,
-    NativePhase,
-    NativeSighting,
-    Query,
-    Said,
-    SideSighting,
-)
+from hopper.model.batch import BatchOrder, BatchReport, FollowBatch, Query, Said, SideSighting
 from hopper.model.ids import ATTEMPT_ID
+from hopper.model.native import BatchReading, Followed, NativePhase, NativeSighting
 from hopper.remote.adhoc_results import Arguments
 from hopper.remote.batch_script import PROGRAMS
 from hopper.remote.login_node import carry_out

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from hopper.config.job_file import Glob
 from hopper.config.values import Variables, as_list
-from hopper.model.batch import Cause
+from hopper.model.native import Cause
 from hopper.workflows.units import growth, memory, time_limit
 
 LARGEST_TEXT = 1_000_000

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hopper.backends.base import Followed
-from hopper.model.batch import BatchReading, NativeSighting, Said
+from hopper.model.batch import Said
+from hopper.model.native import BatchReading, NativeSighting
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 

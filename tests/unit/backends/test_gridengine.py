@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hopper.backends.base import BackendSettings
 from hopper.backends.gridengine import GridEngine
 from hopper.backends.gridengine_reading import tasks_in
-from hopper.model.batch import BatchReading, Cause, NativePhase, Said
+from hopper.model.batch import Said
+from hopper.model.native import BatchReading, Cause, NativePhase
 from hopper.model.task import BatchResources
 from tests.unit.backends import captured
 from tests.unit.backends.asking import NOW, Programs, by_id, followed, forms

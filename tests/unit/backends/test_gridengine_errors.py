@@ -9,7 +9,7 @@ import pytest
 from hopper.backends.base import BackendSettings
 from hopper.backends.gridengine import GridEngine
 from hopper.backends.gridengine_errors import with_reasons
-from hopper.model.batch import NativePhase, NativeSighting
+from hopper.model.native import NativePhase, NativeSighting
 from tests.unit.backends import captured
 from tests.unit.backends.asking import NOW, Programs, by_id, followed
 

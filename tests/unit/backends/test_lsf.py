@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hopper.backends.base import BackendSettings
 from hopper.backends.lsf import Lsf
-from hopper.model.batch import BatchReading, Cause, NativePhase, NativeSighting, Said
+from hopper.model.batch import Said
+from hopper.model.native import BatchReading, Cause, NativePhase, NativeSighting
 from hopper.model.task import BatchResources
 from tests.unit.backends import captured
 from tests.unit.backends.asking import NOW, Programs, by_id, followed

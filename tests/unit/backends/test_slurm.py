@@ -16,7 +16,8 @@ from hopper.backends.base import BackendSettings, Followed
 from hopper.backends.slurm import Slurm
 from hopper.backends.slurm_reading import ACCOUNTING_FIELDS, QUEUE_FIELDS
 from hopper.errors import HopperError
-from hopper.model.batch import BatchReading, Cause, NativePhase, NativeSighting, Said
+from hopper.model.batch import Said
+from hopper.model.native import BatchReading, Cause, NativePhase, NativeSighting
 from hopper.model.task import BatchResources
 from tests.unit.backends import captured
 

@@ -16,8 +16,8 @@ from hopper.bootstrap import inventory, visiting
 from hopper.cli.login import asking_words
 from hopper.dispatch.changes import Changes
 from hopper.model.backend import ClusterRecord, ExternalJob
-from hopper.model.batch import NativePhase
 from hopper.model.job import Origin
+from hopper.model.native import NativePhase
 from hopper.model.states import JobState
 from hopper.model.task import Task
 from hopper.model.worker import WorkerRecord

@@ -18,21 +18,10 @@ from hopper.dispatch.desk import Desk
 from hopper.dispatch.settings import LOGIN_BACK_OFF, PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
 from hopper.model.backend import ClusterRecord, ExternalJob
-from hopper.model.batch import (
-    BatchOrder,
-    BatchReading,
-    BatchReport,
-    Cause,
-    ClusterInfo,
-    NativePhase,
-    NativeSighting,
-    Said,
-    SideSighting,
-    SubmitResult,
-    Submitted,
-)
+from hopper.model.batch import BatchOrder, BatchReport, Said, SideSighting, SubmitResult, Submitted
 from hopper.model.event import EventKind
 from hopper.model.job import Job
+from hopper.model.native import BatchReading, Cause, ClusterInfo, NativePhase, NativeSighting
 from hopper.model.states import JobState
 from hopper.model.task import Usage
 from tests.unit.dispatch.situations import NOW, attempt, later, over

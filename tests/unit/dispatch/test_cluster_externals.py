@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hopper.dispatch import cluster_externals
 from hopper.dispatch.cluster_externals import LONGEST, looked, wanted
 from hopper.model.backend import ExternalJob
-from hopper.model.batch import NativePhase, NativeSighting
+from hopper.model.native import NativePhase, NativeSighting
 from tests.unit.dispatch.situations import NOW, later
 
 RUNNING, QUEUED, ENDED = NativePhase.RUNNING, NativePhase.QUEUED, NativePhase.ENDED

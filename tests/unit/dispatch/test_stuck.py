@@ -8,9 +8,10 @@ from typing import Any
 
 from hopper.dispatch.policy import decide
 from hopper.model.attempt import Outcome
-from hopper.model.batch import BatchReading, Cause, NativePhase, SideSighting
+from hopper.model.batch import SideSighting
 from hopper.model.event import EventKind
 from hopper.model.job import Job
+from hopper.model.native import BatchReading, Cause, NativePhase
 from hopper.model.states import JobState
 from tests.unit.dispatch.situations import NOW, later
 from tests.unit.dispatch.test_batch_reports import AT, native, newest, there, told

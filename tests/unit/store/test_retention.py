@@ -12,8 +12,8 @@ from tinydb import TinyDB
 from hopper.dispatch.changes import Changes
 from hopper.model.attempt import Remains
 from hopper.model.backend import ClusterRecord, ExternalJob
-from hopper.model.batch import NativePhase
 from hopper.model.job import Job
+from hopper.model.native import NativePhase
 from hopper.model.run import Run
 from hopper.store.check import check
 from hopper.store.errors import StoreDamaged

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopper.model.batch import Cause
+from hopper.model.native import Cause
 from hopper.workflows.documents import Document, parse
 from hopper.workflows.errors import InvalidWorkflow
 
