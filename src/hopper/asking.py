@@ -22,6 +22,22 @@ QUESTION = "hopper"
 MARGIN = timedelta(seconds=30)
 """Beside what a command may take, for the way there and back."""
 SHORT_TIME = timedelta(seconds=60)
+_LOGIN = "open the connection by 'hopper backend login {0}', or mend its ssh.user and ssh.key_path"
+_WAYS_BACK = (
+    ("no folder can be made", "make room there, or set another work_dir for {0}"),
+    ("is not in the inventory", "mend 'host' of {0} in the config, or add it to the inventory"),
+    ("you have requested strict checking", "its host key has changed: see 'ssh-keygen -R'"),
+    ("Host key verification failed", "log in once with ssh and compare the key it shows"),
+    ("Permission denied", _LOGIN),
+    ("Too many authentication failures", _LOGIN),
+    ("keyboard-interactive", _LOGIN),
+    ("verification code", _LOGIN),
+    ("one-time password", _LOGIN),
+    ("Could not resolve", "mend ssh.host of {0} in the config"),
+    ("No route", "mend ssh.host of {0} in the config, or the network"),
+    ("refused", "is sshd running there, on that port?"),
+    ("timed out", "is it switched on, and reachable from here?"),
+)
 
 
 class Asking:
@@ -127,9 +143,16 @@ def answered(report: BatchReport, backend: Backend) -> BatchReport:
     if report.error:
         raise HopperError(
             f"no contact with {backend.name}: {report.error}",
-            way_out=f"try 'hopper backend login {backend.name}' or 'hopper backend check'",
+            way_out=way_back(report.error, backend.name),
         )
     return report
+
+
+def way_back(said: str, backend: str) -> str:
+    """Return what to do about a backend that could not be asked, by what was said of it."""
+    text = said.lower()
+    found = (way for mark, way in _WAYS_BACK if mark.lower() in text)
+    return next(found, "can you log in there with ssh?").format(backend)
 
 
 def find_backend(config: HopperConfig, name: str | None, *, workers: bool = False) -> Backend:

@@ -13,6 +13,9 @@ from pathlib import Path
 from hopper.ansible.content import collection_folder, playbook_path
 from hopper.ansible.looks import Look, look
 from hopper.ansible.roster import Reading
+from hopper.asking import Asking
+from hopper.backend_looks import BackendCheck
+from hopper.backend_looks import check as check_backend
 from hopper.bootstrap import inventory
 from hopper.bootstrap.settings import ansible_settings
 from hopper.bootstrap.state import dispatching, read_state
@@ -91,6 +94,7 @@ def examine(config: HopperConfig) -> Iterator[Check]:
     yield from _programs(config, remote=remote)
     yield good("inventory", f"{_count(len(reading.workers), 'worker')}, {_sources(reading)}")
     yield from _workers(config, reading)
+    yield from _backends(config)
 
 
 # --- at home
@@ -184,6 +188,30 @@ def _dispatcher(config: HopperConfig) -> Check:
     if held is None:
         return warning("dispatch", "does not run", "'hopper dispatch', or 'hopper service install'")
     return good("dispatch", f"runs, pid {held.pid} on {held.host} since {held.started}")
+
+
+# --- backends
+
+
+def _backends(config: HopperConfig) -> Iterator[Check]:
+    with Asking(config) as asking:
+        for backend in config.backends:
+            if backend.workers:
+                continue
+            try:
+                yield of_backend(check_backend(config, backend, asking))
+            except HopperError as error:
+                yield bad(backend.name, error.what, error.way_out)
+
+
+def of_backend(seen: BackendCheck) -> Check:
+    """Return what a look at a backend comes to."""
+    said = [seen.error, *(f"missing: {item}" for item in seen.missing), *seen.advice]
+    text = "; ".join(part for part in said if part)
+    if not seen.ok:
+        return bad(seen.backend, text)
+    free = "" if seen.free_bytes is None else f", {seen.free_bytes / 1e9:.1f} GB free"
+    return warning(seen.backend, text) if text else good(seen.backend, f"ready{free}")
 
 
 # --- workers

@@ -9,6 +9,8 @@ import yaml
 
 from hopper.cli.common import config_of, examples, json_option, print_json, printable
 from hopper.config.load import InvalidConfig, load, locate
+from hopper.config.model import HopperConfig
+from hopper.errors import ConfigError
 
 
 @click.group(epilog=examples("hopper config check", "hopper config show"))
@@ -29,11 +31,11 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     named = ctx.find_root().obj
     place = locate(named if isinstance(named, Path) else None)
     try:
-        load(place)
+        config = load(place)
     except InvalidConfig as error:
         problems = error.problems
     else:
-        problems = ()
+        problems = _unknown_kinds(config)
     if as_json:
         print_json({"file": str(place), "ok": not problems, "problems": list(problems)})
     else:
@@ -43,6 +45,17 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
             click.echo(f"{place} is right")
     if problems:
         ctx.exit(2)
+
+
+def _unknown_kinds(config: HopperConfig) -> tuple[str, ...]:
+    """Return what is wrong with the backends' types, which other packages may add to."""
+    from hopper.bootstrap.backends import systems
+
+    try:
+        systems(config)
+    except ConfigError as error:
+        return (str(error),)
+    return ()
 
 
 @command.command("show", epilog=examples("hopper config show", "hopper config show --json"))

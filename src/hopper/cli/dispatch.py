@@ -67,6 +67,14 @@ def _tell_of_waiting(config: HopperConfig) -> None:
         click.echo(text, err=True)
 
 
+_BEFORE_PLACE = {
+    EventKind.SUBMITTED_AS: "submitted to",
+    EventKind.WORKER_REACHED: "contact again with",
+    EventKind.WORKER_UNREACHABLE: "no contact with",
+}
+"""In place of the kind's name and "on", since the place may be a worker or a backend."""
+
+
 def event_line(event: Event) -> str:
     """Return an event as a line for people."""
     when = event.at.astimezone().strftime("%H:%M:%S")
@@ -74,6 +82,8 @@ def event_line(event: Event) -> str:
     if event.kind is EventKind.JOB_STATE:
         what = f"{event.data.get('from')} → {event.data.get('to')}"
     where = f" on {event.worker}" if event.worker else ""
+    if event.kind in _BEFORE_PLACE:
+        what, where = _BEFORE_PLACE[event.kind], f" {event.worker}"
     who = f"{event.job}: " if event.job else ""
     reason = f" ({event.reason})" if event.reason else ""
     return printable(f"{when} {who}{what}{where}{reason}")

@@ -23,7 +23,7 @@ MARKS = {
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """Check all that jobs need, from the config to each worker.
+    """Check all that jobs need, from the config to each worker and backend.
 
     Exit code 1 when something keeps jobs from getting through. JSON: ok, and checks with
     subject, verdict (good, warning, bad), said, way_out.

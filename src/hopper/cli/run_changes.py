@@ -83,8 +83,8 @@ def rerun(
     answer = commands.give(config, body)
     done = _tell(answer, as_json=as_json)
     if not as_json:
-        count = "1 task" if len(done) == 1 else f"{len(done)} tasks"
-        click.echo(f"{run_id}: {count} wait again")
+        count = "1 task waits" if len(done) == 1 else f"{len(done)} tasks wait"
+        click.echo(f"{run_id}: {count} again")
     if watch:
         from hopper.cli.run_watch import follow
 

@@ -239,7 +239,7 @@ class ClusterDesk:
         record = desk.record(backend)
         if record.contact_not_before is not None:
             self._rhythm.postponed(backend, record.contact_not_before)
-        elif moved or order.submissions:
+        elif moved:
             self._rhythm.changed(backend, now)
         else:
             book = self._ledger.book

@@ -64,6 +64,13 @@ def away(record: WorkerRecord) -> str:
     return f"hopper backend {act} {record.name}"
 
 
+def unnamed(job: Job, targets: Mapping[str, BatchTarget]) -> list[str]:
+    """Return that nobody looks at a job, where the config does not name its backend any more."""
+    if not job.backend or job.backend in targets:
+        return []
+    return [f"The config has no backend {job.backend} any more: until it has, nobody looks there."]
+
+
 def queued(job: Job, attempt: Attempt, now: datetime) -> str:
     """Return where a task is that its batch system has taken and not started."""
     span = span_text(now - attempt.intended_at)

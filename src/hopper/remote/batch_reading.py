@@ -26,6 +26,8 @@ class BatchFindings:
     clock: float | None = None
     free_bytes: int | None = None
     work: str = ""
+    unusable: str = ""
+    """Why nothing was done; empty when all was tried."""
     words: list[Words] = field(default_factory=list)
     submitted: list[SubmitResult] = field(default_factory=list)
     """Of those that said no more than one line."""
@@ -200,6 +202,10 @@ def _prepared(f: BatchFindings, attempt: str, number: str, path: str) -> None:
     f.prepared[attempt, count(number)] = path
 
 
+def _unusable(f: BatchFindings, text: str) -> None:
+    f.unusable = text.strip()
+
+
 def _trouble(f: BatchFindings, attempt: str, text: str) -> None:
     f.troubles.append((attempt, text.strip()))
 
@@ -217,6 +223,7 @@ _READERS: dict[str, Callable[..., None]] = {
     "grown": _grown,
     "file": _file,
     "collected": lambda f, attempt: f.offered_whole.append(attempt),
+    "unusable": _unusable,
     "trouble": _trouble,
     "log": _log,
 }

@@ -69,6 +69,8 @@ def _carry_out(
     reply = ask(transport, batch_script.render(order, mark, large), mark, stdin)
     after = time.time()
     found = read(reply.records)
+    if found.unusable:
+        return failed(order, found.unusable)
     raw = take_apart(found, reply.raw)
     middle = (before + after) / 2
     report = BatchReport(

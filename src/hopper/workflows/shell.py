@@ -127,7 +127,10 @@ def parse(said: Said, what: str) -> Fetched:
     if "error" in values:
         raise SourceError(f"{what}: {values['error']}{_words(said)}", way_out=_way_out(said))
     if said.code in _TIMED_OUT:
-        raise SourceError(f"{what}: it took too long and was ended{_words(said)}")
+        raise SourceError(
+            f"{what}: it took too long and was ended{_words(said)}",
+            way_out="a workflow's 'timeout' in the config says how long its command may take",
+        )
     if said.code != 0 or not (found or "done" in values):
         raise SourceError(f"{what}: the shell there ended with code {said.code}{_words(said)}")
     if found:

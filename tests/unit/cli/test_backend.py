@@ -86,8 +86,35 @@ def test_check_says_what_is_missing(desk: Desk, node: Node) -> None:
     assert "without sacct" in hpc["advice"][0]
     node.error = "no route to host"
     [lost] = desk.json("backend", "check", "here", code=1)
-    assert "no route to host" in lost["error"]
+    assert "no route to host; mend ssh.host of here" in lost["error"]
     assert desk.run("backend", "check", "here", code=1).stdout.startswith("here\t✗")
+
+
+@pytest.mark.parametrize(
+    ("said", "way_out"),
+    [
+        ("me@h: Permission denied (publickey).", "'hopper backend login here'"),
+        ("nosuch is not in the inventory", "mend 'host' of here"),
+        ("no folder can be made in /x", "set another work_dir for here"),
+        ("who knows", "log in there with ssh"),
+    ],
+)
+def test_what_to_do_where_it_cannot_be_asked(
+    desk: Desk, node: Node, said: str, way_out: str
+) -> None:
+    node.error = said
+    [lost] = desk.json("backend", "check", "here", code=1)
+    assert lost["error"].startswith(f"no contact with here: {said}; ")
+    assert way_out in lost["error"]
+
+
+def test_the_doctor_looks_at_backends_too(desk: Desk, node: Node) -> None:
+    found = {one["subject"]: one for one in desk.json("doctor", code=1)["checks"]}
+    assert (found["here"]["verdict"], found["hpc"]["verdict"]) == ("good", "bad")
+    assert "missing: sbatch" in found["hpc"]["said"]
+    node.error = "no route to host"
+    found = {one["subject"]: one for one in desk.json("doctor", code=1)["checks"]}
+    assert "no route to host" in found["here"]["said"]
 
 
 def test_check_says_what_dialect_it_is(desk: Desk, node: Node) -> None:

@@ -258,7 +258,7 @@ def told(desk: Desk) -> Desk:
 def test_events(told: Desk) -> None:
     lines = told.run("events").stdout.splitlines()
     assert len(lines) == 3
-    assert "worker reached on node1" in lines[2]
+    assert "contact again with node1" in lines[2]
     assert "\x1b" not in lines[1]
 
 

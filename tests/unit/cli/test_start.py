@@ -65,6 +65,12 @@ def test_config_check_tells_all_that_is_wrong(in_folder: Path, shell: Shell) -> 
     assert (document["ok"], len(document["problems"])) == (False, 2)
 
 
+def test_config_check_knows_the_kinds_of_backends(in_folder: Path, shell: Shell) -> None:
+    text = "backends: [{name: hpc, type: slrum, ssh: {host: h}}]\n"
+    (in_folder / "hopper.yaml").write_text(text)
+    assert "no backend type 'slrum'; use one of slurm" in shell("config", "check", code=2).err
+
+
 def test_config_show_is_a_config(in_folder: Path, shell: Shell) -> None:
     (in_folder / "hopper.yaml").write_text("dispatch: {keep_failed: 90m}\n")
     shown = shell("config", "show").out

@@ -13,6 +13,7 @@ from hopper.dispatch.explain import Explanation, Situation, explain
 from hopper.dispatch.overview import Standing, overview, worker_views
 from hopper.dispatch.settings import PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains
+from hopper.model.backend import BatchTarget
 from hopper.model.job import Job, JobSpec, Origin
 from hopper.model.resources import Requirements
 from hopper.model.run import Run
@@ -262,6 +263,13 @@ def test_dep_failed_names_the_other() -> None:
     )
     assert "b-1 did not complete" in told.headline
     assert "hopper requeue b-1" in told.advice
+
+
+def test_nobody_looks_at_a_backend_that_the_config_does_not_name() -> None:
+    there = job(state=JobState.RUNNING, backend="hpc", attempts=(on("hpc", native_id="7"),))
+    assert "The config has no backend hpc any more" in whole(said(there))
+    hpc = BatchTarget(name="hpc", kind="slurm", host="hpc")
+    assert "no backend" not in whole(said(there, targets={"hpc": hpc}))
 
 
 @pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.CANCELLED])

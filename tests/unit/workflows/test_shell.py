@@ -330,7 +330,7 @@ def wait_for(path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "text"),
     [
-        (Said(code=124, stdout="hopper:head x\n", stderr=""), "it took too long"),
+        (Said(code=124, stdout="hopper:head x\n", stderr=""), "it took too long.*timeout"),
         (Said(code=127, stdout="", stderr="sh: not found"), "code 127 .sh: not found"),
         (Said(code=0, stdout="", stderr=""), "the shell there ended with code 0"),
         (

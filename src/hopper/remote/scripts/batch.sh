@@ -19,7 +19,7 @@ look() {
     hearings=0
     kept=
     if ! mkdir "$scratch" 2>/dev/null; then
-        emit trouble '' "no folder can be made in $work"
+        emit unusable "no folder can be made in $work"
         scratch=
         finish
     fi
