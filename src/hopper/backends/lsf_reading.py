@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from hopper.backends.phases import phase_of
 from hopper.backends.units import parse_clock, parse_count, parse_number, parse_size
 from hopper.backends.words import one_line
 from hopper.model.native import Cause, ClusterInfo, NativePhase, NativeSighting
@@ -19,6 +20,7 @@ exit_code exit_reason pend_reason run_time cpu_used max_mem nalloc_slot""".split
 
 NATIVE_ID = re.compile(r"\d{1,12}(?:\[\d{1,9}\])?\Z", re.ASCII)
 _WAITING = frozenset({"PEND", "PSUSP", "PROV", "WAIT"})
+_OVER = frozenset({"DONE", "EXIT"})
 _LIVE = frozenset({"RUN", "USUSP", "SSUSP", "UNKWN", "ZOMBI"})
 _REASONS = {
     "TERM_RUNLIMIT": Cause.TIMEOUT,
@@ -176,7 +178,7 @@ def _job(
     cpus: int | None,
 ) -> NativeSighting:
     state = one_line(state)
-    phase = _phase(state, started)
+    phase = phase_of(state, started, over=_OVER, live=_LIVE, waiting=_WAITING)
     over = phase is NativePhase.ENDED
     succeeded = state == "DONE"
     return NativeSighting(
@@ -199,17 +201,6 @@ def _job(
         peak_memory=memory,
         node="" if node == "-" else one_line(",".join(dict.fromkeys(node.split(":")))),
     )
-
-
-def _phase(state: str, started: float | None) -> NativePhase:
-    if state in {"DONE", "EXIT"}:
-        return NativePhase.ENDED
-    if state in _LIVE:
-        return NativePhase.RUNNING
-    # A state that is new to us: the job is there, and with a start it runs.
-    if state in _WAITING or started is None:
-        return NativePhase.QUEUED
-    return NativePhase.RUNNING
 
 
 def _cause(code: int | None, reason: str, started: float | None) -> Cause:

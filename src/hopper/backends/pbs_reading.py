@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from hopper.backends import pbs_arrays as arrays
+from hopper.backends.phases import phase_of
 from hopper.backends.units import parse_clock, parse_count, parse_size
 from hopper.backends.words import one_line
 from hopper.model.native import Cause, ClusterInfo, NativePhase, NativeSighting
@@ -128,7 +129,7 @@ def read_jobs(
 def _job(native: str, fields: Fields) -> NativeSighting:
     state = one_line(fields["job_state"])
     started = _date(fields, "stime", "start_time")
-    phase = _phase(state, started)
+    phase = phase_of(state, started, over=_OVER, live=_LIVE, waiting=_WAITING)
     code = _exit_status(fields) if phase is NativePhase.ENDED else None
     cause, reason = _why(fields, code) if phase is NativePhase.ENDED else (None, "")
     comment = one_line(fields.get("comment", ""))
@@ -152,17 +153,6 @@ def _job(native: str, fields: Fields) -> NativeSighting:
         peak_memory=parse_size(fields.get("resources_used.mem", "")) or None,
         node=_hosts(fields.get("exec_host", "")),
     )
-
-
-def _phase(state: str, started: float | None) -> NativePhase:
-    if state in _OVER:
-        return NativePhase.ENDED
-    if state in _LIVE:
-        return NativePhase.RUNNING
-    # A state that is new to us: the job is there, and with a start it runs.
-    if state in _WAITING or started is None:
-        return NativePhase.QUEUED
-    return NativePhase.RUNNING
 
 
 def _exit_status(fields: Fields) -> int | None:

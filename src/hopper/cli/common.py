@@ -52,6 +52,17 @@ def json_option(command: F) -> F:
     return option(command)
 
 
+def limit_option(shown: int) -> Callable[[F], F]:
+    """Return the option ``--limit`` of a list that is cut after so many unless more are asked."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(0),
+        default=shown,
+        show_default=True,
+        help="Only the newest so many; 0 for all.",
+    )
+
+
 def print_json(document: object) -> None:
     """Print a document as JSON."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))

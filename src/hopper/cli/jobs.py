@@ -18,6 +18,7 @@ from hopper.cli.common import (
     console,
     examples,
     json_option,
+    limit_option,
     print_json,
     state_text,
     table,
@@ -84,13 +85,7 @@ class Filter:
     metavar="TIME",
     help="Only those submitted since: 10m, 2d, 2026-05-31.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    default=SHOWN,
-    show_default=True,
-    help="Only the newest so many; 0 for all.",
-)
+@limit_option(SHOWN)
 @click.option("--all", "history", is_flag=True, help="Also those that left for the history.")
 @json_option
 @click.pass_context

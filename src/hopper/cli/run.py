@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.common import config_of, console, examples, json_option, print_json, table
+from hopper.cli.common import (
+    config_of,
+    console,
+    examples,
+    json_option,
+    limit_option,
+    print_json,
+    table,
+)
 from hopper.cli.run_changes import cancel, delete, rerun
 from hopper.cli.run_choosing import find_run, run_argument
 from hopper.cli.run_documents import manifest_document, run_document, task_document
@@ -53,13 +61,7 @@ for part in (watch, cancel, rerun, logs, script, delete):
 @click.option("--backend", metavar="NAME", help="Only those on this backend.")
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
 @click.option("--all", "history", is_flag=True, help="Also those that left for the history.")
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    default=SHOWN,
-    show_default=True,
-    help="Only the newest so many; 0 for all.",
-)
+@limit_option(SHOWN)
 @json_option
 @click.pass_context
 def show_all(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from hopper.dispatch.book import Book
 from hopper.dispatch.commands import before, enter
 from hopper.dispatch.desk import Desk
+from hopper.dispatch.external import Found, put_external
 from hopper.dispatch.ports import Arrival, Refusal
-from hopper.model.attempt import Attempt, Remains
 from hopper.model.event import EventKind
-from hopper.model.job import Job, JobSpec, Origin
+from hopper.model.job import Job, JobSpec
 from hopper.model.orders import Report
 from hopper.model.states import JobState
 from hopper.model.worker import Worker
@@ -76,32 +76,10 @@ def adopt(
         free = [slot for slot in range(worker.slots) if slot not in taken]
         slot = free[0] if free else worker.slots
         taken.append(slot)
-        attempt = Attempt(
-            id=new_attempt_id(),
-            number=1,
-            worker=worker.name,
-            slot=slot,
-            intended_at=desk.now,
-            started_at=desk.now,
-            remains=Remains.PRESENT,
+        found = Found(
+            job=new_job_id(name), attempt=new_attempt_id(), worker=worker.name, slot=slot, name=name
         )
-        job = Job(
-            id=new_job_id(name),
-            spec=JobSpec(name=name),
-            state=JobState.RUNNING,
-            origin=Origin.EXTERNAL,
-            submitted_at=desk.now,
-            state_since=desk.now,
-            remote_name=name,
-            attempts=(attempt,),
-        )
-        desk.put(job)
-        desk.tell(
-            EventKind.JOB_ADOPTED,
-            job=job.id,
-            worker=worker.name,
-            reason=f"{zip_name!r} was in its Inbox",
-        )
+        put_external(desk, found, f"{zip_name!r} was in its Inbox")
 
 
 def ours(book: Book, worker: str) -> frozenset[str]:

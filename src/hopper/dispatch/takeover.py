@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hopper.dispatch.desk import Desk
+from hopper.dispatch.external import Found, put_external
 from hopper.errors import UsageError
-from hopper.model.attempt import Attempt, Remains
-from hopper.model.event import EventKind
 from hopper.model.ids import ATTEMPT_ID, JOB_ID
-from hopper.model.job import Job, JobSpec, Origin
-from hopper.model.states import JobState
+from hopper.model.job import Job
 
 
 def take_over(desk: Desk, body: Mapping[str, object]) -> str:
@@ -31,29 +29,10 @@ def take_over(desk: Desk, body: Mapping[str, object]) -> str:
         return known.id
     if job_id in desk.book.jobs:
         raise UsageError(f"there is a job {job_id} already")
-    attempt = Attempt(
-        id=attempt_id,
-        number=1,
-        worker=worker,
-        slot=_free_slot(desk, worker),
-        intended_at=desk.now,
-        started_at=desk.now,
-        remains=Remains.PRESENT,
-    )
-    desk.put(
-        Job(
-            id=job_id,
-            spec=JobSpec(name=name),
-            state=JobState.RUNNING,
-            origin=Origin.EXTERNAL,
-            submitted_at=desk.now,
-            state_since=desk.now,
-            remote_name=name,
-            attempts=(attempt,),
-        )
-    )
+    slot = _free_slot(desk, worker)
+    found = Found(job=job_id, attempt=attempt_id, worker=worker, slot=slot, name=name)
     reason = str(body.get("reason") or "launched by somebody else")
-    desk.tell(EventKind.JOB_ADOPTED, job=job_id, worker=worker, reason=reason)
+    put_external(desk, found, reason)
     return job_id
 
 

@@ -17,6 +17,7 @@ PROGRAMS = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "gridengine": "qsub
 SOURCES = (
     "worker.sh",
     "transfer.sh",
+    "outputs.sh",
     "batch_follow.sh",
     "batch_local.sh",
     "batch_hear.sh",

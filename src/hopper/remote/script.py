@@ -15,6 +15,8 @@ from hopper.remote.quoting import assignment, call, quote
 
 SOURCES = ("worker.sh", "transfer.sh", "unpack.sh", "order.sh")
 """What stands in front of the calls."""
+TASK_SOURCES = ("outputs.sh", "task.sh")
+"""What comes after it where an order asks about tasks."""
 KIB = 1024
 DISK_MARGIN = 4 * KIB
 """KiB that must stay free on a worker after its job is unpacked."""
@@ -45,7 +47,7 @@ def prelude(order: Order, mark: str) -> str:
     return "\n".join(
         [
             "".join(source(name) for name in SOURCES).rstrip(),
-            *([source("task.sh").rstrip()] if tasks else []),
+            *([source(name).rstrip() for name in TASK_SOURCES] if tasks else []),
             assignment("hopper_inbox", order.inbox),
             assignment("hopper_outbox", order.outbox),
             assignment("budget", order.inline_limit),

@@ -138,7 +138,8 @@ collect_task() {
     fi
     offer_log log "$out" "$out_copy" && offer_log errors "$err" "$err_copy" || return 0
     system_words "$6" "$8"
-    pack_outputs "$4" "$9" || return 0
+    expand_home "$4"
+    pack_outputs "$side/output" "$expanded" "$9" "$scratch/pack.err" || return 0
     [ ! -e "$side/results.tar" ] || offer_unmeasured "$1" tar "$side/results.tar"
     if [ -n "$7" ]; then
         path_of "$7" "$4"
@@ -229,46 +230,6 @@ offer_log() {
         [ "$along" = 1 ] || kept=1
         ;;
     esac
-}
-
-# holds_some FOLDER: whether there is anything in it.
-holds_some() {
-    for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        [ ! -e "$entry" ] && [ ! -L "$entry" ] || return 0
-    done
-    return 1
-}
-
-# pack_outputs FOLDER GLOBS: a tar of the task's output folder and of what its globs match.
-pack_outputs() {
-    [ -n "$2" ] || holds_some "$side/output" || return 0
-    [ ! -e "$side/results.tar" ] || return 0
-    expand_home "$1"
-    pack_folder=$expanded
-    pack_globs=$2
-    (
-        set --
-        if holds_some "$side/output"; then
-            set -- -C "$side/output" .
-        fi
-        if [ -n "$pack_globs" ] && cd "$pack_folder" 2>/dev/null; then
-            IFS='
-'
-            # shellcheck disable=SC2086 # the globs are to be expanded
-            for match in $pack_globs; do
-                # Nothing but what is below the folder.
-                case /$match/ in //* | */../*) continue ;; esac
-                [ -e "$match" ] || continue
-                set -- "$@" -C "$PWD" "./$match"
-            done
-        fi
-        [ $# -gt 0 ] || exit 0
-        tar cf "$side/results.tar.part" "$@" && mv "$side/results.tar.part" "$side/results.tar"
-    ) 2>"$scratch/pack.err" || {
-        rm -f "$side/results.tar.part"
-        emit trouble "$attempt" "packing the outputs: $(tail -c 300 "$scratch/pack.err")"
-        return 1
-    }
 }
 
 # read_log ATTEMPT FILE FOLDER OFFSET LIMIT: bytes of a log; an offset below 0 counts from its end.

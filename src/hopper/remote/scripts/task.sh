@@ -56,7 +56,7 @@ collect_task() {
     offer_end log "$out" "$4" && offer_end errors "$err" "$4" || return 0
     # What its launcher and bash said beside it.
     [ ! -s "$side/log" ] || offer_end system "$side/log" "$4" || return 0
-    pack_outputs "$9" || return 0
+    pack_outputs "$place/task/output" "$folder" "$9" "$side/pack.err" || return 0
     [ ! -e "$side/results.tar" ] || offer_unmeasured "$1" tar "$side/results.tar"
     if [ -n "$8" ]; then
         task_file "$8"
@@ -74,35 +74,6 @@ offer_end() {
         return 1
     fi
     offer_unmeasured "$attempt" "$1" "$side/$1.home"
-}
-
-# pack_outputs GLOBS: a tar of the task's output folder and of what its globs match.
-pack_outputs() {
-    [ ! -e "$side/results.tar" ] || return 0
-    pack_globs=$1
-    (
-        set --
-        if [ -d "$place/task/output" ] && [ -n "$(ls -A "$place/task/output")" ]; then
-            set -- -C "$place/task/output" .
-        fi
-        if [ -n "$pack_globs" ] && cd "$folder" 2>/dev/null; then
-            IFS='
-'
-            # shellcheck disable=SC2086 # the globs are to be expanded
-            for match in $pack_globs; do
-                # Nothing but what is below the folder.
-                case /$match/ in //* | */../*) continue ;; esac
-                [ -e "$match" ] || continue
-                set -- "$@" -C "$PWD" "./$match"
-            done
-        fi
-        [ $# -gt 0 ] || exit 0
-        tar cf "$side/results.tar.part" "$@" && mv "$side/results.tar.part" "$side/results.tar"
-    ) 2>"$side/pack.err" || {
-        rm -f "$side/results.tar.part"
-        emit trouble "$attempt" "packing the outputs: $(tail -c 300 "$side/pack.err")"
-        return 1
-    }
 }
 
 # read_task_log ATTEMPT NAME UNPACK FOLDER FILE OWN OFFSET LIMIT
