@@ -16,7 +16,8 @@ from hopper.ansible.sweep import Sources, SweepFleet, SweepSettings
 from hopper.dispatch.ports import Fleet
 from hopper.model.orders import Follow, Launch, Order, Release, Report, Target
 from tests.fakes.clock import FakeClock
-from tests.fakes.farm import FakeFleet, Farm, Plan
+from tests.fakes.farm import FakeFleet, Farm
+from tests.fakes.farm_worker import Plan
 from tests.unit.home.zips import zip_bytes
 
 pytestmark = [pytest.mark.ansible, pytest.mark.xdist_group("fleet")]

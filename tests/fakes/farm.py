@@ -6,23 +6,17 @@ connection to it; what is under way in it is lost with it, what has arrived goes
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from hopper.model.orders import (
-    Collected,
-    ExternalSighting,
-    Follow,
-    Launch,
-    LaunchResult,
     Order,
     Report,
-    Sighting,
 )
 from tests.fakes.clock import FakeClock
+from tests.fakes.farm_visit import Visit
+from tests.fakes.farm_worker import FakeWorker, Files, Plan, Side, Start, is_result_of
 
 LATENCY = 0.2
 """Seconds from the sending of an order to its report."""
@@ -30,72 +24,6 @@ FAULT_SECONDS = 10.0
 """What a connection that fails takes to do so."""
 SLOW_SECONDS = 30.0
 """What a slow worker takes to unpack."""
-
-
-class Files(Protocol):
-    """The files at home, as the workers' side sees them."""
-
-    def has_zip(self, path: str) -> bool: ...
-
-    def write(self, path: str, content: bytes) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a job does when it runs."""
-
-    seconds: float = 5.0
-    exit_code: int = 0
-    results: tuple[str, ...] = ("",)
-    """Ends of the result names, between the job's id and ``.zip``."""
-    immortal: bool = False
-    """No signal ends it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """A job that started, as the worker tells."""
-
-    worker: str
-    job_id: str
-    attempt: str
-    at: datetime
-
-
-@dataclass(kw_only=True)
-class Side:
-    """An attempt's side folder."""
-
-    launch: Launch | None = None
-    begins: datetime | None = None
-    """Claimed, still unpacking until then."""
-    run: bool = False
-    started: datetime | None = None
-    ends: datetime | None = None
-    boot: int = 0
-    cancelled: bool = False
-    how: str = ""
-    code: int = 0
-    ended: datetime | None = None
-    immortal: bool = False
-
-
-@dataclass(kw_only=True)
-class FakeWorker:
-    """One worker."""
-
-    name: str
-    zips: dict[str, str] = field(default_factory=dict)
-    """What is in the Inbox: name without ``.zip``, and whose it is (empty: a stranger's)."""
-    sides: dict[str, Side] = field(default_factory=dict)
-    outbox: dict[str, bytes] = field(default_factory=dict)
-    boot: int = 1
-    up: bool = True
-    set_up: bool = True
-    stuck_remains: bool = False
-    """Nothing can be cleaned away."""
-    refuses: str = ""
-    """Why every launch is refused."""
 
 
 @dataclass(kw_only=True)
@@ -142,7 +70,7 @@ class Farm:
             if call.report is None and call.at <= self.clock.now():
                 call.report = self._deliver(call)
         for worker in self.workers.values():
-            self._settle(worker, self.clock.now())
+            self.settle(worker, self.clock.now())
         for call in [c for c in self._calls if c.reply_at <= self.clock.now()]:
             self._calls.remove(call)
             call.fleet.arrived.append(call.report or self._failed(call.order, "no answer"))
@@ -160,7 +88,7 @@ class Farm:
 
     def reboot(self, name: str) -> None:
         worker = self.workers[name]
-        self._settle(worker, self.clock.now())
+        self.settle(worker, self.clock.now())
         worker.boot += 1
 
     def running(self, name: str) -> list[str]:
@@ -222,7 +150,7 @@ class Farm:
             return self._failed(call.order, "connection lost")
         return report
 
-    def _settle(self, worker: FakeWorker, now: datetime) -> None:
+    def settle(self, worker: FakeWorker, now: datetime) -> None:
         for attempt, side in worker.sides.items():
             if side.how or side.boot != worker.boot:
                 continue
@@ -237,7 +165,7 @@ class Farm:
         assert launch is not None
         side.run = True
         plan = self.plan(launch.job_id)
-        for name in [n for n in worker.outbox if _is_result_of(n, launch.name)]:
+        for name in [n for n in worker.outbox if is_result_of(n, launch.name)]:
             del worker.outbox[name]  # set aside
         worker.zips[launch.name] = attempt
         side.started, side.immortal, side.code = at, plan.immortal, plan.exit_code
@@ -258,185 +186,6 @@ class Farm:
             del worker.zips[launch.name]
         for tail in self._plans(launch.job_id)[0].results:
             worker.outbox[f"{launch.name}{tail}.zip"] = f"{launch.job_id} {attempt}".encode()
-
-
-class Visit:
-    """One order on one worker, act by act as ``order.sh`` does them."""
-
-    def __init__(self, farm: Farm, worker: FakeWorker, order: Order, slow: float) -> None:
-        self.farm, self.worker, self.order = farm, worker, order
-        self.now = farm.clock.now()
-        self.slow = slow
-        self.collected: list[Collected] = []
-        self.gathered: list[str] = []
-        self.too_large: list[str] = []
-
-    def carry_out(self) -> Report:
-        self.farm._settle(self.worker, self.now)
-        order, worker = self.order, self.worker
-        missing = () if worker.set_up else ("inbox /home/w/Inbox",)
-        zips = tuple(f"{name}.zip" for name in worker.zips) if worker.set_up else ()
-        cancelled = tuple((t.attempt, *self._cancel(t.attempt, t.name)) for t in order.cancels)
-        discarded = tuple((t.attempt, self._discard(t.attempt, t.name)) for t in order.discards)
-        for release in order.releases:
-            for name in release.files:
-                worker.outbox.pop(name, None)
-        cleaned = tuple(t.attempt for t in order.cleans if self._clean(t.attempt))
-        launched = tuple(self._launch(launch) for launch in order.launches)
-        sightings = tuple(self._follow(follow) for follow in order.follows)
-        externals = tuple(
-            self._external(item.attempt, item.name, item.collect) for item in order.externals
-        )
-        return Report(
-            order=order.id,
-            host=order.host,
-            at=self.now.timestamp(),
-            boot_id=str(worker.boot),
-            clock_skew=0.0,
-            free_bytes=10**12,
-            inbox="/home/w/Inbox",
-            outbox="/home/w/Outbox",
-            missing=missing,
-            zips=zips,
-            sightings=sightings,
-            externals=externals,
-            launched=launched,
-            cancelled=cancelled,
-            discarded=discarded,
-            released=tuple(release.attempt for release in order.releases),
-            cleaned=cleaned,
-            collected=tuple(self.collected),
-            gathered=tuple(self.gathered),
-            too_large=tuple(self.too_large),
-        )
-
-    def _cancel(self, attempt: str, name: str) -> tuple[str, str]:
-        side = self.worker.sides.setdefault(attempt, Side(boot=self.worker.boot))
-        side.cancelled = True
-        if not side.run:
-            side.run = True
-            side.how, side.code, side.ended = "cancelled", 143, self.now
-            return "dead", ""
-        if side.how:
-            return "dead", ""
-        if side.immortal and side.boot == self.worker.boot:
-            return "alive", "4711"
-        side.how, side.code, side.ended = "cancelled", 143, self.now
-        if self.worker.zips.get(name) == attempt:
-            del self.worker.zips[name]
-        return "dead", ""
-
-    def _discard(self, attempt: str, name: str) -> str:
-        verdict, _ = self._cancel(attempt, name)
-        for result in [r for r in self.worker.outbox if _is_result_of(r, name)]:
-            del self.worker.outbox[result]
-        return verdict
-
-    def _clean(self, attempt: str) -> bool:
-        if self.worker.stuck_remains:
-            return False
-        self.worker.sides.pop(attempt, None)
-        return True
-
-    def _launch(self, launch: Launch) -> LaunchResult:
-        side = self.worker.sides.get(launch.attempt)
-        if side is not None and side.run:
-            return LaunchResult(attempt=launch.attempt, verdict="again")
-        refusal = self._refusal(launch)
-        if refusal is not None:
-            return LaunchResult(
-                attempt=launch.attempt, verdict="refused", why=refusal, text=f"is {refusal}"
-            )
-        if side is not None and side.begins is not None and side.begins > self.now:
-            return LaunchResult(attempt=launch.attempt, verdict="underway")
-        if self.worker.refuses:
-            return LaunchResult(
-                attempt=launch.attempt, verdict="refused", why=self.worker.refuses, text="no"
-            )
-        begins = self.now + timedelta(seconds=self.slow)
-        side = Side(launch=launch, begins=begins, boot=self.worker.boot)
-        self.worker.sides[launch.attempt] = side
-        if not self.slow:
-            self.farm.start(self.worker, launch.attempt, side, self.now)
-        return LaunchResult(attempt=launch.attempt, verdict="now")
-
-    def _refusal(self, launch: Launch) -> str | None:
-        if not self.worker.set_up:
-            return "setup"
-        others = [name for name in self.worker.zips if name != launch.name]
-        if len(others) >= launch.slots:
-            return "busy"
-        return None if self.farm.files.has_zip(launch.zip_path) else "torn"
-
-    def _follow(self, follow: Follow) -> Sighting:
-        side = self.worker.sides.get(follow.attempt) if self.worker.set_up else None
-        phase = _phase(side, self.worker.boot)
-        if side is None or phase in {"absent", "staged"}:
-            return Sighting(attempt=follow.attempt, phase=phase)
-        if phase != "running" and follow.collect:
-            self._collect(follow.attempt, follow.name, phase)
-        return Sighting(
-            attempt=follow.attempt,
-            phase=phase,
-            how=side.how,
-            exit_code=side.code if side.how else None,
-            started_at=side.started.timestamp() if side.started else None,
-            ended_at=side.ended.timestamp() if side.ended else None,
-            group="4711" if phase == "running" else "",
-        )
-
-    def _collect(self, attempt: str, name: str, phase: str) -> None:
-        if phase != "ended" and self.worker.zips.get(name) == attempt:
-            del self.worker.zips[name]
-        results = {r: c for r, c in self.worker.outbox.items() if _is_result_of(r, name)}
-        limit = self.order.fetch_limit
-        if limit is not None and any(len(content) > limit for content in results.values()):
-            self.too_large.append(attempt)
-            return
-        for number, (result, content) in enumerate(results.items()):
-            self._bring(attempt, "result", result, content, number)
-        self._bring(attempt, "log", "log.home", b"a log\n", len(results))
-        self.gathered.append(attempt)
-
-    def _bring(self, attempt: str, kind: str, name: str, content: bytes, number: int) -> None:
-        path = f"{self.order.incoming}/{attempt}/{number}.{kind}"
-        self.farm.files.write(path, content)
-        self.collected.append(
-            Collected(
-                attempt=attempt,
-                kind=kind,
-                name=name,
-                path=path,
-                size=len(content),
-                sha256=hashlib.sha256(content).hexdigest(),
-            )
-        )
-
-    def _external(self, attempt: str, name: str, collect: bool) -> ExternalSighting:
-        results = {r: c for r, c in self.worker.outbox.items() if _is_result_of(r, name)}
-        if collect:
-            for number, (result, content) in enumerate(results.items()):
-                self._bring(attempt, "result", result, content, number)
-            self.gathered.append(attempt)
-        return ExternalSighting(
-            name=name,
-            in_inbox=name in self.worker.zips and self.worker.set_up,
-            results=tuple((result, len(content)) for result, content in results.items()),
-        )
-
-
-def _phase(side: Side | None, boot: int) -> str:
-    if side is None:
-        return "absent"
-    if side.how:
-        return "ended"
-    if not side.run:
-        return "staged" if side.boot == boot else "absent"
-    return "running" if side.boot == boot else "rebooted"
-
-
-def _is_result_of(result: str, name: str) -> bool:
-    return result == f"{name}.zip" or (result.startswith(f"{name}.") and result.endswith(".zip"))
 
 
 class FakeFleet:

@@ -33,7 +33,8 @@ from hopper.model.worker import Worker
 from hopper.store.lock import StateLock
 from hopper.store.state import StateStore
 from tests.fakes.clock import FakeClock
-from tests.fakes.farm import FakeFleet, Farm, Plan
+from tests.fakes.farm import FakeFleet, Farm
+from tests.fakes.farm_worker import Plan
 from tests.fakes.rig import ORDERS, POLICY, check_moves, turn
 from tests.fakes.small import FakeLog, FakeMailbox, FakeRoster
 

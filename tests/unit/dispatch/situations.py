@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
+from hopper.dispatch.book import Book
+from hopper.dispatch.decisions import Decision, Placement, Visit
+from hopper.dispatch.snapshot import Snapshot
 from hopper.model.attempt import Attempt, Outcome, Remains
 from hopper.model.job import Job, JobSpec, Origin
 from hopper.model.resources import Requirements
@@ -151,3 +155,24 @@ def jobs(draw: st.DrawFn, most: int = 14) -> list[Job]:
             )
         )
     return made
+
+
+def snapshot(
+    jobs: list[Job] | tuple[Job, ...] = (),
+    workers: list[Worker] | None = None,
+    records: list[WorkerRecord] | None = None,
+    **parts: Any,
+) -> Snapshot:
+    """What the policy is given."""
+    workers = [Worker(name="w0")] if workers is None else workers
+    records = [seen(worker.name) for worker in workers] if records is None else records
+    book = Book(jobs, records, parts.pop("stored", None))
+    return Snapshot(book=book, workers={worker.name: worker for worker in workers}, **parts)
+
+
+def placements(decisions: list[Decision]) -> list[Placement]:
+    return [item for item in decisions if isinstance(item, Placement)]
+
+
+def visits(decisions: list[Decision]) -> dict[tuple[str, bool], Visit]:
+    return {(item.worker, item.bulk): item for item in decisions if isinstance(item, Visit)}

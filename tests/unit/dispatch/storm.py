@@ -15,7 +15,7 @@ from hopper.model.event import EventKind
 from hopper.model.orders import Order
 from hopper.model.states import JobState
 from hopper.model.worker import Worker
-from tests.fakes.farm import FakeWorker, Plan
+from tests.fakes.farm_worker import FakeWorker, Plan
 from tests.fakes.rig import POLICY, Rig, check_moves, spec
 
 STORM_POLICY = replace(

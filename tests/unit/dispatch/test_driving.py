@@ -20,7 +20,7 @@ from hopper.model.orders import Order
 from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.worker import Worker
-from tests.fakes.farm import Plan
+from tests.fakes.farm_worker import Plan
 from tests.fakes.rig import Rig, spec
 from tests.fakes.small import FakeBell
 from tests.unit.dispatch.situations import NOW, later
