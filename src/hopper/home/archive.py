@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
-import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,35 +15,22 @@ from hopper.config import job_file
 from hopper.config.model import Zips
 from hopper.config.units import format_size
 from hopper.errors import RejectedZip
-from hopper.home.files import CHUNK, NAME_BYTES, HomeTrouble, MissingZip, open_regular
+from hopper.home.files import CHUNK, HomeTrouble, MissingZip, open_regular
 from hopper.home.zip_directory import (
     DEFLATED,
-    ENCRYPTED,
-    METHODS,
-    STORED,
     Directory,
     Member,
     data_offset,
     find_directory,
     members,
 )
+from hopper.home.zip_members import check_kind, check_name, is_folder
 
 SCRIPT = "run_job.sh"
 RATIO_FLOOR = 10_000_000
 """Bytes unpacked below which the ratio is not looked at: source code packs very well."""
 PROVED = 64_000_000
 """Bytes unpacked up to which each member's checksum is proved here; above, by the worker."""
-
-_DRIVE = re.compile(r"[A-Za-z]:")
-_PATH_BYTES = 3072
-_TYPES = {
-    stat.S_IFLNK: "a symlink",
-    stat.S_IFBLK: "a device",
-    stat.S_IFCHR: "a device",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-}
-_EMPTY_STREAM = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +107,7 @@ class _Contents:
         name = check_name(member.name)
         if member.raw_name != member.name.encode("utf-8", "surrogatepass"):
             check_name(member.raw_name.decode("latin-1"), shown=member.name, encoding="latin-1")
-        _check_kind(member)
+        check_kind(member)
         self.packed += member.packed
         self.unpacked += member.unpacked
         self.members.append(member)
@@ -131,7 +116,7 @@ class _Contents:
                 f"it would unpack to more than zips.max_unpacked "
                 f"({format_size(limits.max_unpacked)})"
             )
-        if _is_folder(member):
+        if is_folder(member):
             self.folders.add(name)
         elif not name:
             raise RejectedZip(f"the member {member.name!r:.100} is a file without a name")
@@ -161,54 +146,6 @@ def _parents(name: str) -> Iterator[str]:
     while at >= 0:
         yield name[:at]
         at = name.find("/", at + 1)
-
-
-def check_name(name: str, *, shown: str = "", encoding: str = "utf-8") -> str:
-    """Return a member's name without ``.`` parts and final slash, ``""`` for the root itself.
-
-    RejectedZip for a name that could lead out of the folder it is unpacked to, or that
-    unpackers do not agree on.
-    """
-    what = f"the member name {(shown or name)!r:.100}"
-    if not name or "\0" in name:
-        raise RejectedZip(f"{what} is empty or holds a NUL")
-    if name.startswith("/") or _DRIVE.match(name):
-        raise RejectedZip(f"{what} is absolute")
-    if "\\" in name:
-        raise RejectedZip(f"{what} holds a backslash, which some unpackers take for a slash")
-    parts = [part for part in name.split("/") if part not in {"", "."}]
-    if ".." in parts:
-        raise RejectedZip(f"{what} leads out of the zip's folder")
-    lengths = [len(part.encode(encoding, "surrogatepass")) for part in parts]
-    if max(lengths, default=0) > NAME_BYTES or sum(lengths) + len(lengths) > _PATH_BYTES:
-        raise RejectedZip(f"{what} is too long")
-    return "/".join(parts)
-
-
-def _is_folder(member: Member) -> bool:
-    return member.name.endswith("/") or stat.S_ISDIR(member.mode)
-
-
-def _check_kind(member: Member) -> None:
-    shown = f"{member.name!r:.100}"
-    kind = stat.S_IFMT(member.mode)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        raise RejectedZip(f"the member {shown} is {_TYPES.get(kind, 'of an unknown kind')}")
-    if member.flags & ENCRYPTED:
-        raise RejectedZip(f"the member {shown} is encrypted")
-    if member.method not in {STORED, DEFLATED}:
-        method = METHODS.get(member.method, f"method {member.method}")
-        raise RejectedZip(
-            f"the member {shown} is compressed by {method}, which most unpackers do not know; "
-            "use deflate"
-        )
-    if _is_folder(member) and member.unpacked:
-        raise RejectedZip(f"the folder {shown} holds data")
-    if member.method == STORED and member.packed != member.unpacked:
-        raise RejectedZip(f"the sizes of {shown} contradict each other")
-    # Deflate adds at most 5 bytes to each block that it cannot pack.
-    if member.packed > member.unpacked + member.unpacked // 1000 + _EMPTY_STREAM:
-        raise RejectedZip(f"the sizes of {shown} contradict each other")
 
 
 def _no_script(files: Iterable[str]) -> str:
@@ -243,7 +180,7 @@ def _is_job_file(member: Member) -> bool:
     return (
         member.name.endswith(job_file.FILE_NAME)
         and check_name(member.name) == job_file.FILE_NAME
-        and not _is_folder(member)
+        and not is_folder(member)
     )
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from hopper.config import job_file
 from hopper.errors import RejectedZip, UsageError
-from hopper.home.archive import SCRIPT, check_name
+from hopper.home.archive import SCRIPT
 from hopper.home.files import CHUNK, HomeTrouble, move_new
+from hopper.home.zip_members import check_name
 from hopper.model.task import WORK
 
 SKIPPED = frozenset({".git", "__pycache__"})
