@@ -142,6 +142,8 @@ def _write(looks: Iterator[Progress]) -> Progress:
 
 def _conclude(last: Progress) -> None:
     view: RunView = last.view
+    for warning in view.run.warnings:
+        click.echo(printable(f"hopper: {warning}"), err=True)
     for job in [job for job in view.jobs if job.state is JobState.FAILED][:10]:
         click.echo(printable(f"hopper: {task_id(job)} failed: {job.reason}"), err=True)
     said = str(view.state) if view.ended_at is not None else f"still {view.state}"

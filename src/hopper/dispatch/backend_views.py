@@ -22,6 +22,8 @@ class BackendStanding(StrEnum):
     """It wants what only a person has: a second factor, a password."""
     UNREACHABLE = "unreachable"
     """It could not be reached when it was last tried."""
+    NOT_ANSWERING = "not answering"
+    """Its login node answers, its batch system does not."""
     MISSING = "not in the config"
     """It has jobs, and the config does not name it any more."""
     PAUSED = "paused"
@@ -49,7 +51,8 @@ class BackendView:
     @property
     def detail(self) -> str:
         """Why it stands so."""
-        return self.record.contact_error.removeprefix(f"{NEEDS_LOGIN}: ")
+        away = self.record.contact_error.removeprefix(f"{NEEDS_LOGIN}: ")
+        return away or self.record.unready
 
     @property
     def since(self) -> datetime | None:
@@ -105,6 +108,7 @@ def _standing(
         (lost and record.contact_error.startswith(NEEDS_LOGIN), BackendStanding.NEEDS_LOGIN),
         (lost, BackendStanding.UNREACHABLE),
         (target is None, BackendStanding.MISSING),
+        (bool(record.unready), BackendStanding.NOT_ANSWERING),
         (paused, BackendStanding.PAUSED),
         (record.last_contact is None, BackendStanding.NEVER_SEEN),
         (busy, BackendStanding.BUSY),

@@ -38,7 +38,9 @@ def reconcile_batch(desk: Desk, answered: Answered, systems: BatchSystems) -> No
     if report.error:
         no_contact(desk, seen)
         return
+    before = desk.record(backend).unready
     contact(desk, seen)
+    _note_silence(desk, answered, before)
     take_in_submissions(desk, answered.order, report, systems)
     natives = {sighting.native_id: sighting for sighting in answered.reading.jobs}
     for side in report.sides:
@@ -48,6 +50,14 @@ def reconcile_batch(desk: Desk, answered: Answered, systems: BatchSystems) -> No
     for attempt_id in report.cleaned:
         update_ended(desk, backend, attempt_id, remains=Remains.GONE, released=True)
     _tell_troubles(desk, answered)
+
+
+def _note_silence(desk: Desk, answered: Answered, before: str) -> None:
+    """Remember whether the batch system answered; what it was when it was not asked now."""
+    reading, backend = answered.reading, answered.backend
+    silence = "" if reading.queue_seen else reading.trouble
+    unready = silence if answered.order.queries else before
+    desk.records[backend] = replace(desk.record(backend), unready=unready)
 
 
 def _account(desk: Desk, answered: Answered, natives: Mapping[str, NativeSighting]) -> None:

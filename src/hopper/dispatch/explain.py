@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from hopper.dispatch.book import Book
 from hopper.dispatch.dependencies import Readiness, readiness
-from hopper.dispatch.explain_backends import away, queued, room, share, unnamed
+from hopper.dispatch.explain_backends import away, queued, room, share, unseen
 from hopper.dispatch.overview import Standing, WorkerView, worker_views
 from hopper.dispatch.policy import fits, time_limit
 from hopper.dispatch.settings import PolicySettings
@@ -206,7 +206,7 @@ def _placed(job: Job, situation: Situation) -> Explanation:
     elif not situation.dispatching:
         reasons.append("No dispatcher runs, so nothing is known since it stopped.")
         advice.append("hopper dispatch")
-    reasons += unnamed(job, situation.targets)
+    reasons += unseen(job, situation.book, situation.targets)
     if job.cancel_requested:
         reasons.append("It is being cancelled: it has ended once its processes are seen dead.")
     reasons += _limit(job, attempt, situation)

@@ -31,6 +31,8 @@ def _of_backend(target: BatchTarget, book: Book, now: datetime) -> Iterator[tupl
     if record.no_contact_since is not None:
         lost = span_text(now - record.no_contact_since)
         yield f"{name} has not been reached for {lost} ({record.contact_error}).", away(record)
+    elif record.unready:
+        yield _silence(record), f"hopper backend check {name}"
     if name in book.paused_backends:
         yield f"{name} is paused.", f"hopper backend resume {name}"
     taken = len(book.placed.get(name, {}))
@@ -64,10 +66,17 @@ def away(record: WorkerRecord) -> str:
     return f"hopper backend {act} {record.name}"
 
 
-def unnamed(job: Job, targets: Mapping[str, BatchTarget]) -> list[str]:
-    """Return that nobody looks at a job, where the config does not name its backend any more."""
-    if not job.backend or job.backend in targets:
+def _silence(record: WorkerRecord) -> str:
+    return f"The batch system of {record.name} does not answer ({record.unready})."
+
+
+def unseen(job: Job, book: Book, targets: Mapping[str, BatchTarget]) -> list[str]:
+    """Return why nothing is heard of a task, be its backend not in the config or silent."""
+    if not job.backend:
         return []
+    if job.backend in targets:
+        record = book.record(job.backend)
+        return [_silence(record)] if record.unready else []
     return [f"The config has no backend {job.backend} any more: until it has, nobody looks there."]
 
 

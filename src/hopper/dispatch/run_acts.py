@@ -162,7 +162,7 @@ def _delete(desk: Desk, body: dict[str, object]) -> Done:
     live = [job.id for job in jobs if not job.state.terminal]
     if live:
         raise UsageError(
-            f"run {run.id} has {len(live)} tasks that have not ended", way_out="cancel it first"
+            f"tasks of run {run.id} have not ended: {len(live)}", way_out="cancel it first"
         )
     desk.tell(EventKind.RUN_DELETED, run=run.id, tasks=len(jobs))
     changes = Changes(forgotten_runs=(run.id,), forgotten_jobs=tuple(job.id for job in jobs))

@@ -12,7 +12,7 @@ from hopper.errors import HopperError, TransportError
 from hopper.model.batch import BatchOrder, BatchReport
 from hopper.remote import batch_script, gather
 from hopper.remote.batch_reading import BatchFindings, read, take_apart
-from hopper.remote.host import HALF_SECOND, ask, new_mark
+from hopper.remote.host import ask, new_mark
 from hopper.remote.transport import Transport
 
 SYSTEM = "system"
@@ -72,12 +72,11 @@ def _carry_out(
     if found.unusable:
         return failed(order, found.unusable)
     raw = take_apart(found, reply.raw)
-    middle = (before + after) / 2
     report = BatchReport(
         order=order.id,
         host=order.host,
         at=after,
-        clock_skew=None if found.clock is None else round(found.clock + HALF_SECOND - middle, 1),
+        clock_skew=None if found.clock is None else skew(found.clock, before, after),
         free_bytes=found.free_bytes,
         submitted=raw.submitted,
         answers=raw.answers,
@@ -89,6 +88,15 @@ def _carry_out(
         troubles=tuple(found.troubles),
     )
     return _gather(transport, order, found, raw.files, report)
+
+
+def skew(clock: float, before: float, after: float) -> float:
+    """Return by how many seconds a clock is surely off.
+
+    It showed ``clock``, a whole second, at some time between two of ours; a visit may take long.
+    """
+    least, most = clock - after, clock + 1 - before
+    return round(min(max(0.0, least), most), 1)
 
 
 def _gather(

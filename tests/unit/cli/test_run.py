@@ -189,6 +189,15 @@ def test_watch_tells_how_a_run_has_ended(desk: Desk, node: Node) -> None:
     assert desk.run("run", "watch", "flow").stdout.endswith("flow-aaaaaa: completed\n")
 
 
+def test_watch_tells_of_generated_tasks_that_were_refused(desk: Desk, node: Node) -> None:
+    del node
+    has(
+        desk, used("a"), runs=(replace(RUN, warnings=("a: the tasks that it wrote were refused",)),)
+    )
+    done = desk.run("run", "watch", "flow")
+    assert done.stderr == "hopper: a: the tasks that it wrote were refused\n"
+
+
 def test_watch_gives_up_in_time(desk: Desk, node: Node) -> None:
     del node
     has(desk, task("a"))

@@ -22,6 +22,7 @@ from tests.unit.dispatch.test_run_views import NOW, attempt, run, running, task
 TARGET = BatchTarget(name="hpc", kind="slurm", host="hpc", max_concurrent=2)
 SEEN = WorkerRecord(name="hpc", last_contact=NOW - timedelta(seconds=5))
 LOST = replace(SEEN, no_contact_since=NOW - timedelta(minutes=3), contact_error="no route")
+MUTE = replace(SEEN, unready="squeue: Unable to contact slurm controller")
 SHUT = replace(LOST, contact_error="needs login: Permission denied (keyboard-interactive)")
 
 
@@ -47,6 +48,7 @@ def view(filled: Book) -> BackendView:
         (book(running("a", 1), paused=True), BackendStanding.PAUSED),
         (book(record=LOST, paused=True), BackendStanding.UNREACHABLE),
         (book(record=SHUT), BackendStanding.NEEDS_LOGIN),
+        (book(running("a", 1), record=MUTE, paused=True), BackendStanding.NOT_ANSWERING),
     ],
 )
 def test_standings(filled: Book, standing: BackendStanding) -> None:
@@ -55,6 +57,18 @@ def test_standings(filled: Book, standing: BackendStanding) -> None:
 
 def test_the_error_is_told_without_the_word_that_is_the_standing() -> None:
     assert view(book(record=SHUT)).detail == "Permission denied (keyboard-interactive)"
+
+
+@pytest.mark.parametrize("job", [task("a"), running("a", 1)])
+def test_a_batch_system_that_does_not_answer_is_said_with_its_words(job: Job) -> None:
+    filled = book(job, record=MUTE)
+    assert view(filled).detail == MUTE.unready
+    situation = Situation(
+        book=filled, workers={}, settings=PolicySettings(), now=NOW, targets={"hpc": TARGET}
+    )
+    told = explain(job, situation)
+    words = f"The batch system of hpc does not answer ({MUTE.unready})."
+    assert words in " ".join((told.headline, *told.reasons))
 
 
 def test_counts_are_of_its_own_jobs() -> None:

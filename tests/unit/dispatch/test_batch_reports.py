@@ -10,6 +10,7 @@ import pytest
 
 from hopper.backends.systems import Systems
 from hopper.config.backends import Backend, Ssh
+from hopper.dispatch.batch_orders import ME
 from hopper.dispatch.batch_reports import reconcile_batch
 from hopper.dispatch.batch_sightings import Answered
 from hopper.dispatch.book import Book
@@ -18,7 +19,14 @@ from hopper.dispatch.desk import Desk
 from hopper.dispatch.settings import LOGIN_BACK_OFF, PolicySettings
 from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
 from hopper.model.backend import ClusterRecord, ExternalJob
-from hopper.model.batch import BatchOrder, BatchReport, Said, SideSighting, SubmitResult, Submitted
+from hopper.model.batch import (
+    BatchOrder,
+    BatchReport,
+    Said,
+    SideSighting,
+    SubmitResult,
+    Submitted,
+)
 from hopper.model.event import EventKind
 from hopper.model.job import Job
 from hopper.model.native import BatchReading, Cause, ClusterInfo, NativePhase, NativeSighting
@@ -416,3 +424,17 @@ def test_troubles_are_told_with_their_job() -> None:
     _, desk = told(there(), troubles=((AT, "packing the outputs: tar"), ("", "odd")))
     troubles = [(e.job, e.reason) for e in desk.events if e.kind is EventKind.TROUBLE]
     assert troubles == [("a-000001", "packing the outputs: tar"), (None, "odd")]
+
+
+def test_whether_the_batch_system_answers_is_remembered_until_it_is_asked_again() -> None:
+    desk = Desk(book=Book([there()]), settings=PolicySettings(), now=NOW)
+    asking = replace(ORDER, queries=(ME,))
+    silent = BatchReading(trouble="squeue: down")
+    steps = [(asking, silent), (ORDER, BatchReading()), (asking, BatchReading(queue_seen=True))]
+    seen = []
+    for order, reading in steps:
+        report = BatchReport(order="o", host="cl", at=EPOCH)
+        answered = Answered(order=order, report=report, reading=reading, landed={})
+        reconcile_batch(desk, answered, SYSTEMS)
+        seen.append(desk.record("cl").unready)
+    assert seen == ["squeue: down", "squeue: down", ""]

@@ -99,3 +99,13 @@ def test_what_cannot_be_fetched_is_told_and_not_taken_for_gathered(tmp_path: Pat
     assert login_node.carry_out(
         Line(stdout=records(*told)), order(tmp_path, follows=asked.follows, fetch_limit=1)
     ).too_large == ("a1",)
+
+
+@pytest.mark.parametrize(
+    ("clock", "after", "off"),
+    [(1000, 1000.5, 0.0), (1000, 1040.0, 0.0), (1100, 1040.0, 60.0), (900, 1001.0, -99.2)],
+)
+def test_a_clock_is_not_off_because_a_visit_took_long(
+    clock: float, after: float, off: float
+) -> None:
+    assert login_node.skew(clock, 1000.2, after) == off
