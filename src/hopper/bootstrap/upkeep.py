@@ -49,7 +49,8 @@ def forget_texts(config: HopperConfig, job: Job) -> None:
     # What names a folder to be removed is looked at once more.
     if JOB_ID.match(job.id):
         shutil.rmtree(config.paths.db / LOGS / job.id, ignore_errors=True)
-    for name in {name for attempt in job.attempts for name in (attempt.id, attempt.array)}:
+    arrays = {place[0] for attempt in job.attempts if (place := attempt.array_place)}
+    for name in {attempt.id for attempt in job.attempts} | arrays:
         if ATTEMPT_ID.match(name):
             with suppress(OSError):
                 script_path(config.paths.db / SCRIPTS, name).unlink()

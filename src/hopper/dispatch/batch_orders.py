@@ -82,12 +82,8 @@ class BatchOrderDesk:
             fetch_limit=None,
             cancels=tuple(self._cancels(visit, book)),
             withdrawals=tuple(self._withdrawals(visit, book)),
-            cleans=tuple(attempt.id for attempt in cleans if not attempt.array),
-            array_cleans=tuple(
-                (attempt.id, attempt.array, attempt.array_index)
-                for attempt in cleans
-                if attempt.array
-            ),
+            cleans=tuple(item.id for item in cleans if item.array_place is None),
+            array_cleans=tuple((item.id, *place) for item in cleans if (place := item.array_place)),
             submissions=tuple(self._submissions(visit, book, troubles)),
             queries=queries,
             follows=tuple(follows),

@@ -117,12 +117,18 @@ def _array_submitted(
         # What is refused for many may be taken for some; each hears why it was not.
         for job in jobs:
             if (attempt := job.open_attempt) is not None:
-                desk.put(job.with_attempt(replace(attempt, array="", array_index=0)))
+                desk.put(job.with_attempt(_alone(attempt)))
         reason = f"a job array was refused, its {len(members)} jobs go one by one: {words}"
         desk.tell(EventKind.TROUBLE, worker=backend, reason=reason)
     elif words:
         reason = f"a job array of {len(members)} jobs is not submitted yet: {words}"
         desk.tell(EventKind.TROUBLE, worker=backend, reason=reason)
+
+
+def _alone(attempt: Attempt) -> Attempt:
+    """Return a member of a job array as one that goes by itself."""
+    left = f"{attempt.array}.{attempt.array_index}"
+    return replace(attempt, array="", array_index=0, left_array=left)
 
 
 def _postpone(desk: Desk, job: Job, attempt: Attempt, words: str) -> None:

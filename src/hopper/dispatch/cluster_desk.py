@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hopper.dispatch.batch_orders import BatchOrderDesk
@@ -21,6 +21,7 @@ from hopper.dispatch.ledger import Ledger
 from hopper.dispatch.ports import Home
 from hopper.dispatch.rhythm import Rhythm
 from hopper.dispatch.settings import PolicySettings
+from hopper.dispatch.turns import Turns
 from hopper.errors import HopperError
 from hopper.model.attempt import ResultFile
 from hopper.model.backend import BatchTarget
@@ -68,6 +69,7 @@ class ClusterDesk:
         self._sent: dict[str, _Sent] = {}
         self._others_at: dict[str, datetime] = {}
         self._learned = LearnedLimits()
+        self._turns = Turns(ledger)
         self._tag = secrets.token_hex(3)
         self._count = 0
 
@@ -161,6 +163,7 @@ class ClusterDesk:
                 reason = f"no order could be written: {type(error).__name__}: {error}"
                 self._ledger.trouble_once(f"order {visit.backend}", reason, worker=visit.backend)
                 continue
+            order = replace(order, turn=self._turns.take())
             self._refuse(troubles)
             if visit.others:
                 self._others_at[visit.backend] = now

@@ -116,6 +116,9 @@ class Attempt:
     """The id of the job array that it is submitted in; empty where it goes by itself."""
     array_index: int = 0
     """Its index there, from 1."""
+    left_array: str = ""
+    """``ARRAY.INDEX`` of the job array that was refused, before it went by itself: its script is
+    still there."""
     overdue: bool = False
     """It has outlived its time limit and is to be ended from here."""
     log_bytes: int = 0
@@ -148,6 +151,14 @@ class Attempt:
     def made_by(self) -> str:
         """The id of the attempt that really made its results."""
         return self.id if self.taken_from is None else self.taken_from.attempt
+
+    @property
+    def array_place(self) -> tuple[str, int] | None:
+        """The job array in whose folder its script is, and its index there."""
+        if self.array:
+            return self.array, self.array_index
+        array, _, index = self.left_array.partition(".")
+        return (array, int(index)) if index else None
 
     @property
     def open(self) -> bool:

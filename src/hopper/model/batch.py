@@ -121,6 +121,9 @@ class BatchOrder:
     """What must be on PATH there; if it is not, the login profile is read."""
     work_dir: str = "~/.hopper"
     """Where the attempts' side folders are."""
+    turn: str = ""
+    """Its place among the orders of one hopper, ``LINE LIFE NUMBER``: one that comes after a later
+    one submits nothing. Empty for one that submits nothing."""
     incoming: str = ""
     """Folder at home where collected files are put, a folder for each attempt in it."""
     grace: int = 10

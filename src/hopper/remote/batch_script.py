@@ -98,6 +98,7 @@ def _prelude(order: BatchOrder, mark: str, *, zips: bool) -> str:
             *([source("batch_zip.sh").rstrip()] if zips else []),
             assignment("hopper_work", order.work_dir),
             assignment("hopper_program", order.program),
+            assignment("hopper_turn", order.turn),
             assignment("query_timeout", order.query_timeout),
             assignment("answer_limit", order.answer_limit),
             assignment("grace", order.grace),

@@ -2,7 +2,7 @@
 # The acts of an order on a login node. Follows worker.sh, transfer.sh,
 # batch_follow.sh, batch_local.sh and batch_hear.sh; the calls follow.
 # The order sets: hopper_work (the folder of the attempts' side folders), hopper_program (what
-# must be on PATH).
+# must be on PATH), hopper_turn (LINE LIFE NUMBER, or nothing).
 
 # look: what the host is, with a place for the attempts' side folders.
 look() {
@@ -23,6 +23,7 @@ look() {
         scratch=
         finish
     fi
+    take_turn
     for old in "$work"/.scratch.*; do
         [ "$old" = "$scratch" ] || ! older_than_an_hour "$old" || rm -rf "$old"
     done
@@ -34,6 +35,32 @@ host_name() {
     [ -r /proc/sys/kernel/hostname ] && read -r claim_host </proc/sys/kernel/hostname
     [ -n "$claim_host" ] || claim_host=$(uname -n)
 }
+
+# take_turn: tell the earlier orders of the same hopper that we are here.
+take_turn() {
+    turn_file=
+    too_late=0
+    [ -n "$hopper_turn" ] || return 0
+    turn_file=$work/.turn.${hopper_turn%% *}
+    turn=${hopper_turn#* }
+    # Older than an hour, it is of a state from before a backup came back.
+    if overtaken && ! older_than_an_hour "$turn_file"; then
+        too_late=1
+    else
+        printf '%s\n' "$turn" >"$turn_file"
+    fi
+} 2>/dev/null
+
+# overtaken: whether a later order has been here. What it had submitted may have ended, and be gone.
+overtaken() {
+    [ -n "$turn_file" ] && [ -e "$turn_file" ] && read -r life number <"$turn_file" || return 1
+    if [ "$life" -eq "${turn% *}" ]; then
+        [ "$number" -gt "${turn#* }" ]
+    else
+        [ "$life" -gt "${turn% *}" ]
+    fi
+} 2>/dev/null
+passed_by() { [ "$too_late" = 1 ] || overtaken; }
 
 # read_profile: some clusters set their PATH in the profile, which a command over ssh does not
 # read. What a profile prints is not ours to evaluate.
@@ -118,13 +145,21 @@ keep_submitted() {
 submit() {
     side=$work/$1
     stage=$arrived/$1
+    settled=1
     if ! settle_in "$1" 2>/dev/null; then
+        settled=0
         ! told_before "$1" "$3" || return 0
         if ! take_script; then
             let_go
             say submission "$1" refused 1 "$refusal"
             return 0
         fi
+    fi
+    # After the folder is there for all to see.
+    if passed_by; then
+        if [ "$settled" = 1 ]; then rm -rf "$side"; else let_go; fi
+        say submission "$1" underway 0 "a later order has been there"
+        return 0
     fi
     if ! leave "$side/tried"; then
         let_go
@@ -212,6 +247,8 @@ cancel() {
 # SUBMITTED is what is submitted for it: itself, or its job array.
 withdraw() {
     side=$work/$1
+    # It may be long over and gone.
+    ! passed_by || return 0
     mkdir -p "$side" 2>/dev/null
     [ -e "$side/started" ] || leave "$side/cancel"
     mkdir "$side/run" 2>/dev/null
