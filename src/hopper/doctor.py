@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hopper.ansible.content import collection_folder, playbook_path
+from hopper.ansible.inventory import BACKENDS_FILE
 from hopper.ansible.looks import Look, look
 from hopper.ansible.roster import Reading
 from hopper.asking import Asking
@@ -282,4 +283,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def _sources(reading: Reading) -> str:
-    return ", ".join(Path(path).name for path in reading.sources.paths)
+    names = [Path(path).name for path in reading.sources.paths]
+    return ", ".join(name for name in names if name != BACKENDS_FILE) or "no file"

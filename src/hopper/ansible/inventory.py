@@ -34,6 +34,8 @@ PATIENCE = 120.0
 KEPT = 8
 """Readings of other inventories that are kept."""
 BACKENDS_GROUP = "hopper_backends"
+BACKENDS_FILE = "config-backends.json"
+"""The inventory that hopper writes of the login nodes which the config names itself."""
 LOCALHOST = "localhost"
 VARIABLES = (
     "hopper_inbox",
@@ -87,7 +89,7 @@ def backends_inventory(backends: Sequence[Backend], folder: Path) -> Path:
     hosts = {item.name: item.host_variables() for item in backends if item.host is None}
     if any(item.host == LOCALHOST for item in backends):
         hosts[LOCALHOST] = {"ansible_connection": "local"}
-    return _written(BACKENDS_GROUP, hosts, folder / "config-backends.json")
+    return _written(BACKENDS_GROUP, hosts, folder / BACKENDS_FILE)
 
 
 def _written(group: str, hosts: Mapping[str, object], path: Path) -> Path:

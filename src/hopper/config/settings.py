@@ -58,6 +58,10 @@ def dotted(location: Location) -> str:
     return text
 
 
+SCRIPTHUT_KEYS = frozenset({"clusters", "settings", "task_sources"})
+"""Keys at the top of its config that this one does not have."""
+
+
 def nested_model(annotation: object) -> type[Settings] | None:
     """Return the model in an annotation: the type itself, or what a tuple holds of it."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
@@ -78,6 +82,20 @@ def all_keys(model: type[Settings], prefix: str = "") -> Iterator[str]:
             yield from all_keys(nested, f"{prefix}{name}.")
 
 
+_PLAIN = {
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must hold keys of its own",
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+}
+"""What a person is told of the commonest faults."""
+
+
 def problems(error: ValidationError, model: type[Settings]) -> list[tuple[Location, str]]:
     """Return each thing that is wrong: where, and one line that names the key."""
     return [(detail["loc"], _sentence(detail, model)) for detail in error.errors()]
@@ -92,10 +110,19 @@ def _sentence(detail: ErrorDetails, model: type[Settings]) -> str:
         return f"{name} is missing"
     if kind == "model_type":
         return f"{name or 'the file'} must hold keys of its own, not {detail['input']!r:.40}"
+    text = fault(detail)
+    return f"{name}{text}" if name else text.lstrip(": ")
+
+
+def fault(detail: ErrorDetails) -> str:
+    """Return what is wrong with a value, to stand right behind its name."""
+    kind = detail["type"]
+    if kind in _PLAIN:
+        return f" {_PLAIN[kind]}" + (f", not {detail['input']!r:.60}" if detail["input"] else "")
     text = str(detail.get("ctx", {}).get("error", detail["msg"]))
     text = text[:1].lower() + text[1:] if text.startswith("Input ") else text
     shown = "" if kind == "value_error" else f" (it is {detail['input']!r:.60})"
-    return f"{name}: {text}{shown}" if name else f"{text}{shown}"
+    return f": {text}{shown}"
 
 
 def _nearest(location: Location, model: type[Settings]) -> str:
@@ -111,4 +138,6 @@ def _nearest(location: Location, model: type[Settings]) -> str:
     elsewhere = [k for k in all_keys(model) if k.rpartition(".")[2] == wrong]
     if elsewhere:
         return f"did you mean {elsewhere[0]}?"
+    if location == (wrong,) and wrong in SCRIPTHUT_KEYS:
+        return "'hopper import FILE' converts a config of ScriptHut"
     return f"the keys here are {', '.join(names)}"

@@ -67,15 +67,15 @@ def _submitted(desk: Desk, backend: str, result: SubmitResult, systems: BatchSys
     if reason:
         refuse(desk, job, attempt, reason)
     elif words := (result.said.stderr or result.said.stdout).strip():
-        desk.tell(
-            EventKind.TROUBLE, job=job.id, worker=backend, reason=f"not submitted yet: {words}"
-        )
+        reason = f"not submitted yet: {' '.join(words.split())[:300]}"
+        desk.put(job.with_attempt(replace(attempt, waits_for=reason)))
+        desk.tell(EventKind.TROUBLE, job=job.id, worker=backend, reason=reason)
 
 
 def _known_as(desk: Desk, job: Job, attempt: Attempt, native: str) -> None:
     if attempt.native_id == native:
         return
-    desk.put(job.with_attempt(replace(attempt, native_id=native)))
+    desk.put(job.with_attempt(replace(attempt, native_id=native, waits_for="")))
     desk.tell(
         EventKind.SUBMITTED_AS,
         job=job.id,

@@ -222,7 +222,8 @@ def _where(job: Job, attempt: Attempt, now: datetime) -> str:
         return queued(job, attempt, now)
     if job.state is JobState.SUBMITTED:
         span = span_text(now - attempt.intended_at)
-        return f"{job.id} was given to {attempt.worker} {span} ago; its start is not confirmed yet."
+        still = attempt.waits_for or "its start is not confirmed yet"
+        return f"{job.id} was given to {attempt.worker} {span} ago; {still}."
     if job.state is JobState.RUNNING:
         whose = ", launched by somebody else" if job.origin is Origin.EXTERNAL else ""
         since = attempt.started_at or attempt.intended_at

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from hopper.config.settings import dotted
+from hopper.config.settings import dotted, fault
 from hopper.workflows.errors import MOST_TOLD, InvalidWorkflow
 from hopper.workflows.matrix import MATRIX, MOST, SWEEP, Entry, entries
 from hopper.workflows.tasks import TaskEntry
@@ -205,7 +205,4 @@ def _sentence(detail: ErrorDetails) -> str:
     name, kind = dotted(detail["loc"]), detail["type"]
     if kind == "missing":
         return f"{name} is missing"
-    text = str(detail.get("ctx", {}).get("error", detail["msg"]))
-    text = text[:1].lower() + text[1:] if text.startswith("Input ") else text
-    shown = "" if kind == "value_error" else f" (it is {detail['input']!r:.60})"
-    return " ".join(f"{name}: {text}{shown}".split())
+    return " ".join(f"{name}{fault(detail)}".split())

@@ -132,6 +132,8 @@ def test_which_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("text", "says"),
     [
         ("dispatch:\n  retrys: 3", ":2: dispatch.retrys is not a key; did you mean dispatch.retr"),
+        ("clusters: []", "'hopper import FILE' converts a config of ScriptHut"),
+        ("backends: here", "backends must be a list, not 'here'"),
         ("retries: 3", ":1: retries is not a key; did you mean dispatch.retries?"),
         ("a: {}\n", "is not a key; the keys here are inventory, paths"),
         ("dispatch: {launch: {template: x}}", "did you mean dispatch.launch.command_template?"),

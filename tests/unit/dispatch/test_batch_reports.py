@@ -111,6 +111,16 @@ def test_a_limit_on_jobs_makes_the_job_wait_and_costs_nothing() -> None:
     assert [attempt.id for attempt in job.attempts] == [AT]
 
 
+def test_why_it_is_not_submitted_yet_is_told_until_it_is() -> None:
+    words = "sbatch: error: Unable to contact slurm controller\n (connect failure)"
+    job, _ = told(there(JobState.SUBMITTED, native=""), submitted=(refused(words),))
+    assert newest(job).waits_for == f"not submitted yet: {' '.join(words.split())}"
+    said = Said(code=0, stdout="12\n", stderr="")
+    taken = SubmitResult(attempt=AT, verdict=Submitted.NOW, said=said)
+    job, _ = told(job, submitted=(taken,))
+    assert (newest(job).native_id, newest(job).waits_for) == ("12", "")
+
+
 def test_one_that_is_to_be_cancelled_does_not_wait() -> None:
     before = there(JobState.SUBMITTED, native="", cancel_requested=True)
     job, _ = told(before, submitted=(refused("AssocMaxSubmitJobLimit"),))
