@@ -43,6 +43,7 @@ def flow(work: str) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.soak
 def test_equal_tasks_run_once(person: Person) -> None:
     work = person.there / "work"
     work.mkdir()

@@ -26,14 +26,6 @@ pytestmark = [pytest.mark.rig, pytest.mark.xdist_group("clusters")]
 HOSTILE = 'a\'b "c" $(id) `id` \\ * ü\nEOF'
 
 
-REAL_FIRST = pytest.mark.parametrize(
-    "engine",
-    ["slurm", "gridengine", *(pytest.param(k, marks=pytest.mark.soak) for k in ("pbs", "lsf"))],
-    indirect=True,
-)
-"""The stand-ins' turn at what takes long comes in the soak."""
-
-
 class Cluster(Protocol):
     """What the tests need of a rig."""
 
@@ -71,6 +63,13 @@ MISSING = {
     "pbs": pbs_missing,
     "lsf": lsf_missing,
 }
+
+
+def first(*kinds: str) -> pytest.MarkDecorator:
+    """What takes long is tried on these first; the others' turn comes in the soak."""
+    soak = pytest.mark.soak
+    names = [name if name in kinds else pytest.param(name, marks=soak) for name in MISSING]
+    return pytest.mark.parametrize("engine", names, indirect=True)
 
 
 @pytest.fixture(scope="module", params=list(MISSING))
@@ -158,7 +157,7 @@ def test_what_has_not_started_is_cancelled(engine: Engine, lab: ClusterLab) -> N
         engine.rig.enable()
 
 
-@REAL_FIRST
+@first("gridengine")
 def test_a_controller_that_is_away_ends_nothing(engine: Engine, lab: ClusterLab) -> None:
     release = "/tmp/hopper-release-" + lab.folder.parent.name
     lab.start_run([task("patient", f"until [ -e '{release}' ]; do sleep 0.2; done")], "cl")
@@ -189,7 +188,7 @@ def _away(engine: Engine) -> Iterator[None]:
         getattr(rig, f"start_{part}")()
 
 
-@REAL_FIRST
+@first("slurm")
 def test_equal_tasks_go_as_a_job_array_and_stay_jobs_of_their_own(
     engine: Engine, lab: ClusterLab
 ) -> None:
@@ -238,7 +237,7 @@ def _base(native: object) -> str:
     return re.split(r"[_.[]", str(native))[0]
 
 
-@REAL_FIRST
+@first("slurm", "gridengine")
 @pytest.mark.parametrize(
     "after",
     [0.4, pytest.param(0.9, marks=pytest.mark.soak), pytest.param(1.4, marks=pytest.mark.soak)],
@@ -292,7 +291,7 @@ def _dispatch_and_kill(lab: ClusterLab, after: float) -> None:
     process.wait()
 
 
-@REAL_FIRST
+@first("slurm")
 def test_zips_go_to_a_cluster_as_to_workers(engine: Engine, lab: ClusterLab) -> None:
     before = len(engine.attempts())
     jobs = zips_anywhere.hand_in(lab.folder, lab.hopper, "cl")

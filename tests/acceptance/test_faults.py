@@ -52,6 +52,7 @@ def test_only_a_cut_off_worker_leaves_jobs_pending(faulty_lab: Lab) -> None:
     lab.check_none_lost_none_twice()
 
 
+@pytest.mark.soak
 def test_a_line_cut_during_the_launch(faulty_lab: Lab) -> None:
     lab = faulty_lab
     lab.set_up({"dispatch": {"inline_limit": "1 kB", "transfer_mode": "piped"}}, **ONLY_W1)
@@ -67,6 +68,7 @@ def test_a_line_cut_during_the_launch(faulty_lab: Lab) -> None:
     lab.check_none_lost_none_twice()
 
 
+@pytest.mark.soak
 def test_a_line_cut_while_the_job_runs_changes_no_state(faulty_lab: Lab) -> None:
     lab = faulty_lab
     lab.drop("job", UNTIL_GO)
@@ -95,6 +97,7 @@ def test_a_mute_worker_delays_no_other(faulty_lab: Lab) -> None:
     lab.check_none_lost_none_twice()
 
 
+@pytest.mark.soak
 def test_an_abandoned_attempt_is_killed_when_its_worker_comes_back(faulty_lab: Lab) -> None:
     lab = faulty_lab
     lab.drop("job", "echo $$ >> $HOME/alive; " + UNTIL_GO)
@@ -278,6 +281,7 @@ def test_wicked_jobs_end_and_leave_nothing_running(
     assert lab.result("good", "results/answer.txt") == "42\n"
 
 
+@pytest.mark.soak
 def test_a_job_that_writes_a_gigabyte_of_log(lab: Lab) -> None:
     lab.drop("noisy", "head -c 1000000000 /dev/zero | tr '\\0' 'x'; echo; echo last line\n")
     lab.run("dispatch", "--until-idle")

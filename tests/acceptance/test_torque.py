@@ -12,6 +12,7 @@ from tests.conftest import Eventually
 from tests.rigs.pbs_standin.rig import PbsStandIn, missing
 
 pytestmark = [
+    pytest.mark.soak,
     pytest.mark.rig,
     pytest.mark.skipif(missing() is not None, reason=f"stand-in for Torque: {missing()}"),
 ]

@@ -176,7 +176,10 @@ def test_the_playbooks_take_other_hosts(project: Path, playbook: str) -> None:
 # On batch systems
 
 
-@pytest.fixture(scope="module", params=sorted(ENGINES))
+STAND_INS = [pytest.param(name, marks=pytest.mark.soak) for name in ("lsf", "pbs")]
+
+
+@pytest.fixture(scope="module", params=["gridengine", "slurm", *STAND_INS])
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Any]]:

@@ -49,6 +49,7 @@ def test_login_shells_and_others_reach_the_cluster(slurm: Slurm) -> None:
         assert out(slurm, command).split() == ["normal*", "short"]
 
 
+@pytest.mark.soak
 def test_a_run_limit_that_is_over(slurm: Slurm, eventually: Eventually) -> None:
     native = out(slurm, "sbatch --parsable -t 5 --wrap 'sleep 777'")
     eventually(lambda: job(slurm, native).state == "RUNNING")
