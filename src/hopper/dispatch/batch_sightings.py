@@ -118,8 +118,8 @@ def _ended(
     reading: BatchReading,
 ) -> Attempt:
     """Return the attempt with its ending, where there is evidence of one."""
-    over = native is not None and native.phase is NativePhase.ENDED
-    told = native if over else None
+    told = _told(desk, native, reading)
+    over = told is not None
     cause = told.cause if told is not None else None
     code = side.exit_code
     if code is None and told is not None:
@@ -130,7 +130,7 @@ def _ended(
         ending, reason = Outcome.TIMED_OUT, "ran into its time limit"
     elif side.exit_code is not None and not (over or _waited_enough(desk, side, reading)):
         return replace(attempt, exit_code=side.exit_code)
-    elif side.exit_code is not None or (over and native is not None and not native.succeeded):
+    elif side.exit_code is not None or (told is not None and not told.succeeded):
         cause = _killed_for(cause, job, attempt, native) if code in _KILLED else cause
         ending, reason = _failure(job, cause, code, native)
     elif over:
@@ -141,6 +141,22 @@ def _ended(
         return attempt
     ended_at = _time(side.ended_at) or (_time(native.ended_at) if native else None) or desk.now
     return replace(attempt, ending=ending, reason=reason, exit_code=code, ended_at=ended_at)
+
+
+def _told(
+    desk: Desk, native: NativeSighting | None, reading: BatchReading
+) -> NativeSighting | None:
+    """Return what the batch system says of an end; None while there is none, or more to come.
+
+    What was killed may have run out of memory. That only the accounting tells, which may lag.
+    """
+    if native is None or native.phase is not NativePhase.ENDED:
+        return None
+    killed = native.cause is Cause.FAILED and native.exit_code in _KILLED
+    ended = _time(native.ended_at)
+    if not (killed and native.peak_memory is None and reading.accounting) or ended is None:
+        return native
+    return native if desk.now - ended > ACCOUNTING_PATIENCE else None
 
 
 def _killed_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hopper.backends.systems import Systems
 from hopper.config.backends import Backend, Ssh
 from hopper.dispatch.batch_orders import ME
 from hopper.dispatch.batch_reports import reconcile_batch
-from hopper.dispatch.batch_sightings import Answered
+from hopper.dispatch.batch_sightings import ACCOUNTING_PATIENCE, Answered
 from hopper.dispatch.book import Book
 from hopper.dispatch.contact import NEEDS_LOGIN
 from hopper.dispatch.desk import Desk
@@ -136,6 +137,18 @@ def test_what_was_killed_holding_more_than_it_was_given_ran_out_of_memory() -> N
         other = replace(killed, exit_code=3)
         job, _ = told(there(), sides=(side(),), reading=replace(reading, jobs=(other,)))
         assert newest(job).outcome is Outcome.FAILED
+
+
+def test_of_what_was_killed_the_accounting_is_heard_first() -> None:
+    killed = native(NativePhase.ENDED, cause=Cause.FAILED, ended_at=EPOCH)
+    reading = BatchReading(jobs=(killed,), queue_seen=True)
+    job, _ = told(there(), sides=(side(),), reading=reading)
+    assert newest(job).ending is None
+    job, _ = told(there(), sides=(side(),), reading=replace(reading, accounting=False))
+    assert newest(job).outcome is Outcome.FAILED
+    late = NOW + ACCOUNTING_PATIENCE + timedelta(seconds=1)
+    job, _ = told(there(), sides=(side(),), reading=reading, now=late)
+    assert newest(job).outcome is Outcome.FAILED
 
 
 # Its own word
