@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hopper.dispatch.book import Book
@@ -11,7 +9,7 @@ from hopper.dispatch.desk import Desk
 from hopper.dispatch.shelf import Copied, Kept
 from hopper.model.attempt import Attempt, Outcome, Remains, TakenFrom
 from hopper.model.event import EventKind
-from hopper.model.ids import new_attempt_id
+from hopper.model.ids import attempt_id_of
 from hopper.model.job import Job
 from hopper.model.states import JobState
 from hopper.model.stored import StoredResult
@@ -39,15 +37,7 @@ def claims(book: Book) -> list[Claim]:
 
 def attempt_id(job: Job, stored: StoredResult) -> str:
     """Return the id of the attempt that takes a result: the same one after a crash."""
-    text = f"{job.id} {len(job.attempts)} {stored.key} {stored.owner}"
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest())
-
-    def pick(letters: Sequence[str]) -> str:
-        nonlocal number
-        number, place = divmod(number, len(letters))
-        return letters[place]
-
-    return new_attempt_id(pick)
+    return attempt_id_of(f"{job.id} {len(job.attempts)} {stored.key} {stored.owner}")
 
 
 def stored_result(job: Job, attempt: Attempt, kept: Kept, desk: Desk) -> StoredResult:

@@ -8,6 +8,7 @@ a process environment all take it unquoted.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -38,3 +39,15 @@ def new_job_id(name: str, choice: Choice) -> str:
 def new_attempt_id(choice: Choice) -> str:
     """Return a fresh id for an attempt."""
     return choice(LETTERS) + "".join(choice(ALPHABET) for _ in range(9))
+
+
+def attempt_id_of(text: str) -> str:
+    """Return the id of an attempt that is the same whenever the text is."""
+    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
+
+    def pick(letters: Sequence[str]) -> str:
+        nonlocal number
+        number, place = divmod(number, len(letters))
+        return letters[place]
+
+    return new_attempt_id(pick)

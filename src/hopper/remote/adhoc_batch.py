@@ -7,7 +7,6 @@ with ``msg``, and facts of the act.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +25,7 @@ from hopper.model.batch import (
     Submitted,
     Withdrawal,
 )
-from hopper.model.ids import ALPHABET, LETTERS
+from hopper.model.ids import attempt_id_of
 from hopper.model.task import Task
 from hopper.remote.adhoc_results import PART, Arguments, Outcome, failed, unreachable
 from hopper.remote.adhoc_stands import (
@@ -50,13 +49,7 @@ def attempt_for(place: Sequence[str], task: Task, work_dir: str) -> str:
     """Return the id of an attempt at a task that is the same whenever task and place are."""
     words = [str(getattr(task, field.name)) for field in fields(task) if field.name != "variables"]
     text = json.dumps([*place, work_dir, words, list(task.variables.items())])
-    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
-    number, first = divmod(number, len(LETTERS))
-    letters = [LETTERS[first]]
-    for _ in range(9):
-        number, rest = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[rest])
-    return "".join(letters)
+    return attempt_id_of(text)
 
 
 # --- submitting
