@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.test_runs_local import Person
+from tests.acceptance.person import LocalPerson
 
 pytestmark = pytest.mark.ansible
 
 
 @pytest.fixture
-def person(tmp_path: Path) -> Person:
-    return Person(tmp_path)
+def person(tmp_path: Path) -> LocalPerson:
+    return LocalPerson(tmp_path)
 
 
 def flow(work: str) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def flow(work: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.soak
-def test_equal_tasks_run_once(person: Person) -> None:
+def test_equal_tasks_run_once(person: LocalPerson) -> None:
     work = person.there / "work"
     work.mkdir()
     (person.folder / "words.txt").write_text("hello\n")
@@ -88,7 +88,7 @@ def test_equal_tasks_run_once(person: Person) -> None:
     assert runs() == "ccmmmuuu"
 
 
-def test_an_input_that_changed_before_the_task_was_sent_is_refused(person: Person) -> None:
+def test_an_input_that_changed_before_the_task_was_sent_is_refused(person: LocalPerson) -> None:
     work = person.there / "work"
     work.mkdir()
     (person.folder / "words.txt").write_text("hello\n")

@@ -121,10 +121,9 @@ def test_a_cancel_is_verified(engine: Engine, lab: ClusterLab) -> None:
         lab.eventually(lambda: lab.states()["long"] == "cancelled", within=120)
 
 
+@pytest.mark.parametrize("engine", ["gridengine"], indirect=True)
 def test_what_cannot_be_started_is_taken_out_of_the_queue(engine: Engine, lab: ClusterLab) -> None:
     """Grid Engine keeps it in error for ever; hopper cancels it and tells the words."""
-    if engine.kind != "gridengine":
-        pytest.skip("a state of Grid Engine's own")
     engine.rig.disable()
     lab.start_run([task("lost", "true")], "cl")
     try:
@@ -142,10 +141,9 @@ def test_what_cannot_be_started_is_taken_out_of_the_queue(engine: Engine, lab: C
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("engine", ["gridengine"], indirect=True)
 def test_what_has_not_started_is_cancelled(engine: Engine, lab: ClusterLab) -> None:
     """Grid Engine's accounting never tells of such a job."""
-    if engine.kind != "gridengine":
-        pytest.skip("of Grid Engine")
     engine.rig.disable()
     lab.start_run([task("waiting", "true")], "cl")
     try:

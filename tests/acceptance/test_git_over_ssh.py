@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.test_runs_local import Person
+from tests.acceptance.person import LocalPerson
 from tests.rigs.farm import Farm
 
 pytestmark = [pytest.mark.rig, pytest.mark.ansible]
@@ -29,9 +29,9 @@ def git(folder: Path, *words: str, **environment: str) -> str:
 
 
 @pytest.fixture
-def person(tmp_path: Path, farm: Farm) -> Person:
+def person(tmp_path: Path, farm: Farm) -> LocalPerson:
     """Somebody who has accepted the git host's key before."""
-    person = Person(tmp_path)
+    person = LocalPerson(tmp_path)
     programs = person.folder / "bin"
     programs.mkdir()
     wrapper = programs / "ssh"
@@ -61,7 +61,7 @@ def repository(farm: Farm, tmp_path: Path) -> str:
     return address
 
 
-def configure(person: Person, repository: str, key: Path) -> None:
+def configure(person: LocalPerson, repository: str, key: Path) -> None:
     """Give the person a workflow of that repository."""
     clone: dict[str, Any] = {"repo": repository, "branch": "main", "deploy_key": str(key)}
     clone["postclone"] = 'ls -ln "$HOPPER_DEPLOY_KEY" >key-seen 2>/dev/null || echo none >key-seen'
@@ -70,7 +70,7 @@ def configure(person: Person, repository: str, key: Path) -> None:
 
 
 def test_a_deploy_key_opens_it_and_stays_nowhere(
-    person: Person, repository: str, farm: Farm
+    person: LocalPerson, repository: str, farm: Farm
 ) -> None:
     key = person.folder / "deploy key's"
     key.write_bytes((farm.folder / "id").read_bytes())
@@ -88,7 +88,7 @@ def test_a_deploy_key_opens_it_and_stays_nowhere(
     assert not list(private.iterdir())
 
 
-def test_a_key_that_opens_nothing_is_told_in_one_line(person: Person, repository: str) -> None:
+def test_a_key_that_opens_nothing_is_told_in_one_line(person: LocalPerson, repository: str) -> None:
     key = person.folder / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     configure(person, repository, key)

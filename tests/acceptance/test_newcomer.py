@@ -8,35 +8,26 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.acceptance.person import SECONDS, Shell
 from tests.rigs.farm import Farm, FarmWorker
 
 pytestmark = pytest.mark.ansible
 
-SECONDS = 120.0
 
-
-class Person:
-    """Somebody at a shell, in a folder and with a home of their own."""
+class Person(Shell):
+    """One who has nothing in their home."""
 
     def __init__(self, folder: Path, sockets: str) -> None:
-        self.folder = folder
-        self.environment = {
-            **os.environ,
-            "HOME": str(folder),
-            "XDG_RUNTIME_DIR": sockets,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
+        super().__init__(folder, folder, XDG_RUNTIME_DIR=sockets)
 
     def forget_connections(self) -> None:
         """Use none of the ssh connections that are open."""
@@ -45,24 +36,9 @@ class Person:
         )
 
     def hopper(self, *arguments: str, code: int = 0) -> str:
-        """Run a hopper command and return what it printed."""
-        done = subprocess.run(
-            ["hopper", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == code, f"{arguments}: {done.stdout}\n{done.stderr}"
+        """Run a hopper command and return all that it printed, faults too."""
+        done = self.call(*arguments, code=code)
         return done.stdout + done.stderr
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run a hopper command and return the JSON that it printed."""
-        return json.loads(self.hopper(*arguments, "--json", code=code))
 
 
 @pytest.fixture

@@ -4,119 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.acceptance import study, zips_anywhere
+from tests.acceptance.person import SECONDS, LocalPerson
 from tests.conftest import Eventually
 
 pytestmark = pytest.mark.ansible
 
-SECONDS = 240.0
 NASTY = 'it\'s "x" $(id) `id` \\ $HOME ; # é *\n! EOF\tend'
 
 
-class Person:
-    """Somebody at a shell, with a config whose backend is this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.there = folder / "there"
-        self.there.mkdir()
-        self.environment = {
-            **os.environ,
-            "HOME": str(self.there),
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        self.config({})
-
-    def config(self, more: dict[str, Any]) -> None:
-        """Write the config."""
-        backend = {
-            "name": "here",
-            "type": "local",
-            "work_dir": str(self.there / "work dir"),
-            "clone_dir": str(self.there / "clones"),
-            "max_concurrent": 4,
-            "init": "export FROM_INIT=backend",
-        }
-        said = {"backends": [backend], "poll": {"interval_seconds": 1}, "disk": {"home_low": 1000}}
-        text = yaml.safe_dump({**said, **more}, allow_unicode=True)
-        (self.folder / "hopper.yaml").write_text(text, encoding="utf-8")
-
-    def call(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a hopper command; the test fails when it leaves with another code."""
-        done = subprocess.run(
-            ["hopper", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert done.returncode == code, f"{arguments}: {done.stdout}\n{done.stderr}"
-        return done
-
-    def hopper(self, *arguments: str, code: int = 0) -> str:
-        """Run a hopper command and return what it printed."""
-        return self.call(*arguments, code=code).stdout
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run a hopper command and return the JSON that it printed."""
-        return json.loads(self.hopper(*arguments, "--json", code=code))
-
-    def refused(self, *arguments: str, code: int = 2) -> str:
-        """Run a hopper command that is refused, in one line."""
-        said = self.call(*arguments, code=code).stderr.strip()
-        assert len(said.splitlines()) == 1
-        return said
-
-    def tasks(self, name: str, tasks: Any) -> str:
-        """Write a workflow file and return its name."""
-        (self.folder / name).write_text(json.dumps(tasks), encoding="utf-8")
-        return name
-
-    def dispatch(self) -> None:
-        """Let the dispatcher do all there is to do."""
-        self.hopper("dispatch", "--until-idle", "--quiet")
-
-    def states(self, run: str) -> dict[str, str]:
-        """Return the states of a run's tasks."""
-        items = self.json("run", "show", run)["items"]
-        return {item["task"]: item["state"] for item in items}
-
-    @contextmanager
-    def dispatching(self) -> Iterator[None]:
-        """Have a dispatcher run beside."""
-        process = subprocess.Popen(
-            ["hopper", "dispatch", "--quiet"],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(SECONDS)
-
-
 @pytest.fixture
-def person(tmp_path: Path) -> Person:
-    return Person(tmp_path)
+def person(tmp_path: Path) -> LocalPerson:
+    return LocalPerson(tmp_path)
 
 
 ENVIRONMENTS = [
@@ -163,7 +69,7 @@ def pipeline(folder: Path) -> dict[str, Any]:
     }
 
 
-def test_a_workflow_file_from_dry_run_to_the_mended_rerun(person: Person) -> None:
+def test_a_workflow_file_from_dry_run_to_the_mended_rerun(person: LocalPerson) -> None:
     person.config({"environments": ENVIRONMENTS})
     file = person.tasks("fits.json", pipeline(person.folder))
     dry = person.json("workflow", "dry-run", file)
@@ -219,7 +125,7 @@ def test_a_workflow_file_from_dry_run_to_the_mended_rerun(person: Person) -> Non
     assert (inbox / "summary/summary.md").read_text() == "# Fits\n"
 
 
-def test_the_manifest_has_what_a_run_was(person: Person) -> None:
+def test_the_manifest_has_what_a_run_was(person: LocalPerson) -> None:
     person.config({"environments": ENVIRONMENTS})
     run = person.hopper("workflow", "run", person.tasks("f.json", pipeline(person.folder))).strip()
     person.dispatch()
@@ -236,7 +142,7 @@ def test_the_manifest_has_what_a_run_was(person: Person) -> None:
     assert manifest["state"] == "failed"
 
 
-def test_cancel_and_delete(person: Person, eventually: Eventually) -> None:
+def test_cancel_and_delete(person: LocalPerson, eventually: Eventually) -> None:
     mark = person.there / "running"
     tasks = [
         {"id": "long", "command": f"echo here; touch {mark}; sleep 600 & wait"},
@@ -283,7 +189,7 @@ print(json.dumps({"tasks": [
 
 
 @pytest.fixture
-def repository(person: Person) -> Path:
+def repository(person: LocalPerson) -> Path:
     folder = person.folder / "the repo's"
     (folder / "deep/er").mkdir(parents=True)
     git(folder, "init", "-q", "-b", "trunk")
@@ -305,7 +211,9 @@ def repository(person: Person) -> Path:
     return folder
 
 
-def test_a_workflow_of_a_repository_generates_its_tasks(person: Person, repository: Path) -> None:
+def test_a_workflow_of_a_repository_generates_its_tasks(
+    person: LocalPerson, repository: Path
+) -> None:
     clone = {"repo": str(repository), "branch": "trunk", "postclone": "echo 43 > seed.txt"}
     command = f"{sys.executable} generate.py"
     flow = {"name": "sims", "backend": "here", "command": command, "git": clone}
@@ -327,7 +235,7 @@ def test_a_workflow_of_a_repository_generates_its_tasks(person: Person, reposito
     assert info["clone_bytes"] > 0
 
 
-def test_sources_of_both_kinds(person: Person, repository: Path) -> None:
+def test_sources_of_both_kinds(person: LocalPerson, repository: Path) -> None:
     more = {"backend": "here", "workflows_glob": "**/*.hut.json"}
     person.config(
         {
@@ -357,7 +265,7 @@ def test_sources_of_both_kinds(person: Person, repository: Path) -> None:
     assert "no file" in person.refused("workflow", "run", "tree:deep/absent.json", code=1)
 
 
-def test_a_workflow_of_a_repository_runs_as_anywhere(person: Person) -> None:
+def test_a_workflow_of_a_repository_runs_as_anywhere(person: LocalPerson) -> None:
     repository = str(person.folder / "repository")
     study.make(lambda text: subprocess.run(["sh", "-c", text], check=True), repository)
     person.config(study.source(repository, "here"))
@@ -366,7 +274,7 @@ def test_a_workflow_of_a_repository_runs_as_anywhere(person: Person) -> None:
     study.check(person.hopper, run, person.folder / "state" / "inbox")
 
 
-def test_hostile_names_and_values_print_what_they_should(person: Person) -> None:
+def test_hostile_names_and_values_print_what_they_should(person: LocalPerson) -> None:
     tasks = [
         {
             "id": f"odd.{number}",
@@ -393,7 +301,7 @@ def test_hostile_names_and_values_print_what_they_should(person: Person) -> None
         assert line.isprintable() or "\t" in line
 
 
-def test_what_cannot_be_is_said_in_one_line(person: Person) -> None:
+def test_what_cannot_be_is_said_in_one_line(person: LocalPerson) -> None:
     bad = person.tasks("bad.json", [{"id": "a", "command": "x", "deps": ["nobody"]}])
     said = person.refused("workflow", "run", bad)
     assert "bad.json" in said
@@ -405,7 +313,7 @@ def test_what_cannot_be_is_said_in_one_line(person: Person) -> None:
     assert person.json("run", "list") == []
 
 
-def test_the_backend_is_looked_at_and_paused(person: Person) -> None:
+def test_the_backend_is_looked_at_and_paused(person: LocalPerson) -> None:
     [check] = person.json("backend", "check")
     assert (check["ok"], check["missing"], check["error"]) == (True, [], None)
     person.hopper("backend", "pause", "here")
@@ -425,7 +333,7 @@ def test_the_backend_is_looked_at_and_paused(person: Person) -> None:
     assert status["workers"] == []
 
 
-def test_zips_go_to_this_machine_as_to_workers(person: Person) -> None:
+def test_zips_go_to_this_machine_as_to_workers(person: LocalPerson) -> None:
     jobs = zips_anywhere.hand_in(person.folder, person.hopper, "here")
     person.dispatch()
     zips_anywhere.check(person.folder, person.hopper, jobs, "here")
