@@ -12,7 +12,8 @@ from hopper.model.batch import BatchOrder, BatchReport, Submission, Withdrawal
 from hopper.remote.login_node import carry_out
 from hopper.remote.quoting import quote
 from tests.fakes.clock import FakeClock
-from tests.fakes.cluster import Cluster, Fault, Line, Plan
+from tests.fakes.cluster import Cluster, Line
+from tests.fakes.cluster_values import Fault, Plan
 from tests.fakes.login_node import LoginNode
 
 Ask = Callable[..., BatchReport]

@@ -21,7 +21,8 @@ from hopper.model.run import Run
 from hopper.model.states import JobState
 from hopper.model.task import Task
 from tests.fakes.clock import FakeClock
-from tests.fakes.cluster import Cluster, Fault, Line, Plan, Start
+from tests.fakes.cluster import Cluster, Line
+from tests.fakes.cluster_values import Fault, Plan, Start
 from tests.fakes.home import FakeHome
 from tests.fakes.rig import ORDERS, check_moves
 from tests.fakes.shelf import FakeShelf

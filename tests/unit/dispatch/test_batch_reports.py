@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hopper.backends.systems import Systems
-from hopper.config.backends import Backend, Ssh
 from hopper.dispatch.batch_orders import ME
 from hopper.dispatch.batch_reports import reconcile_batch
 from hopper.dispatch.batch_sightings import ACCOUNTING_PATIENCE, Answered
@@ -18,138 +15,30 @@ from hopper.dispatch.book import Book
 from hopper.dispatch.contact import NEEDS_LOGIN
 from hopper.dispatch.desk import Desk
 from hopper.dispatch.settings import LOGIN_BACK_OFF, PolicySettings
-from hopper.model.attempt import Attempt, Outcome, Remains, ResultFile
+from hopper.model.attempt import Outcome, Remains
 from hopper.model.backend import ClusterRecord, ExternalJob
 from hopper.model.batch import (
-    BatchOrder,
     BatchReport,
     Said,
     SideSighting,
-    SubmitResult,
-    Submitted,
 )
 from hopper.model.event import EventKind
-from hopper.model.job import Job
 from hopper.model.native import BatchReading, Cause, ClusterInfo, NativePhase, NativeSighting
 from hopper.model.states import JobState
 from hopper.model.task import Usage
-from tests.unit.dispatch.situations import NOW, attempt, later, over
-from tests.unit.dispatch.test_submissions import batch_job
-
-AT = "b000000001"
-ORDER = BatchOrder(id="o", host="cl", backend="cl")
-SYSTEMS = Systems(
-    [Backend(name="cl", type="slurm", ssh=Ssh(host="h"))], Path("/templates"), Path("/scripts")
+from tests.unit.dispatch.reported import (
+    AT,
+    EPOCH,
+    ORDER,
+    SYSTEMS,
+    native,
+    newest,
+    side,
+    there,
+    told,
 )
-HOME = {AT: (ResultFile(name="stdout.log", size=1, sha256="ab"),)}
-EPOCH = NOW.timestamp()
-
-
-def there(state: JobState = JobState.RUNNING, native: str = "7", **parts: Any) -> Job:
-    held = attempt(AT, "cl", native_id=native, **parts.pop("attempt", {}))
-    return batch_job("a-000001", state, held, **parts)
-
-
-def side(code: int | None = None, **parts: Any) -> SideSighting:
-    ended = None if code is None else EPOCH
-    return SideSighting(
-        attempt=AT, native="7", started_at=EPOCH - 9, exit_code=code, ended_at=ended, **parts
-    )
-
-
-def native(phase: NativePhase, **parts: Any) -> NativeSighting:
-    return NativeSighting(native_id="7", phase=phase, **parts)
-
-
-def told(
-    job: Job,
-    *,
-    sides: tuple[SideSighting, ...] = (),
-    landed: bool = True,
-    reading: BatchReading | None = None,
-    now: Any = NOW,
-    **report: Any,
-) -> tuple[Job, Desk]:
-    desk = Desk(book=Book([job]), settings=PolicySettings(), now=now)
-    answered = Answered(
-        order=ORDER,
-        report=BatchReport(order="o", host="cl", at=EPOCH, sides=sides, **report),
-        reading=reading or BatchReading(queue_seen=True),
-        landed=HOME if landed else {},
-    )
-    reconcile_batch(desk, answered, SYSTEMS)
-    return desk.job(job.id), desk
-
-
-def newest(job: Job) -> Attempt:
-    assert job.attempt is not None
-    return job.attempt
-
-
-# Not taken for now
-
-
-def refused(words: str) -> SubmitResult:
-    said = Said(code=1, stdout="", stderr=words)
-    return SubmitResult(attempt=AT, verdict=Submitted.NOW, said=said)
-
-
-def test_a_limit_on_jobs_makes_the_job_wait_and_costs_nothing() -> None:
-    before = there(JobState.SUBMITTED, native="")
-    job, desk = told(before, submitted=(refused("sbatch: error: AssocMaxSubmitJobLimit\n"),))
-    assert (job.state, job.failures, job.not_before) == (JobState.PENDING, 0, None)
-    assert job.reason == "cl takes no more jobs for now: sbatch: error: AssocMaxSubmitJobLimit"
-    assert desk.full == {"cl"}
-    assert newest(job).remains is Remains.UNWANTED
-    # The next time, what is left of this one is forgotten once it is gone.
-    gone = replace(newest(job), remains=Remains.GONE)
-    again = replace(
-        job.with_attempt(gone),
-        state=JobState.SUBMITTED,
-        attempts=(replace(gone, id="b000000009"), replace(newest(before), number=2)),
-    )
-    job, _ = told(again, submitted=(refused("QOSMaxSubmitJobPerUserLimit"),))
-    assert [attempt.id for attempt in job.attempts] == [AT]
-
-
-def test_why_it_is_not_submitted_yet_is_told_until_it_is() -> None:
-    words = "sbatch: error: Unable to contact slurm controller\n (connect failure)"
-    job, _ = told(there(JobState.SUBMITTED, native=""), submitted=(refused(words),))
-    assert newest(job).waits_for == f"not submitted yet: {' '.join(words.split())}"
-    said = Said(code=0, stdout="12\n", stderr="")
-    taken = SubmitResult(attempt=AT, verdict=Submitted.NOW, said=said)
-    job, _ = told(job, submitted=(taken,))
-    assert (newest(job).native_id, newest(job).waits_for) == ("12", "")
-
-
-def test_one_that_is_to_be_cancelled_does_not_wait() -> None:
-    before = there(JobState.SUBMITTED, native="", cancel_requested=True)
-    job, _ = told(before, submitted=(refused("AssocMaxSubmitJobLimit"),))
-    assert job.state is JobState.CANCELLED
-
-
-def test_what_was_killed_holding_more_than_it_was_given_ran_out_of_memory() -> None:
-    for peak, outcome in ((5 * 1024**3, Outcome.OUT_OF_MEMORY), (1024**3, Outcome.FAILED)):
-        killed = native(NativePhase.ENDED, cause=Cause.FAILED, peak_memory=peak)
-        reading = BatchReading(jobs=(killed,), queue_seen=True, accounting_seen=True)
-        job, _ = told(there(), sides=(side(),), reading=reading)
-        assert newest(job).outcome is outcome
-        other = replace(killed, exit_code=3)
-        job, _ = told(there(), sides=(side(),), reading=replace(reading, jobs=(other,)))
-        assert newest(job).outcome is Outcome.FAILED
-
-
-def test_of_what_was_killed_the_accounting_is_heard_first() -> None:
-    killed = native(NativePhase.ENDED, cause=Cause.FAILED, ended_at=EPOCH)
-    reading = BatchReading(jobs=(killed,), queue_seen=True)
-    job, _ = told(there(), sides=(side(),), reading=reading)
-    assert newest(job).ending is None
-    job, _ = told(there(), sides=(side(),), reading=replace(reading, accounting=False))
-    assert newest(job).outcome is Outcome.FAILED
-    late = NOW + ACCOUNTING_PATIENCE + timedelta(seconds=1)
-    job, _ = told(there(), sides=(side(),), reading=reading, now=late)
-    assert newest(job).outcome is Outcome.FAILED
-
+from tests.unit.dispatch.situations import NOW, later, over
+from tests.unit.dispatch.test_submissions import batch_job
 
 # Its own word
 
@@ -250,6 +139,29 @@ def test_running_and_waiting() -> None:
     assert (job.state, newest(job).waits_for) == (JobState.RUNNING, "")
 
 
+def test_what_was_killed_holding_more_than_it_was_given_ran_out_of_memory() -> None:
+    for peak, outcome in ((5 * 1024**3, Outcome.OUT_OF_MEMORY), (1024**3, Outcome.FAILED)):
+        killed = native(NativePhase.ENDED, cause=Cause.FAILED, peak_memory=peak)
+        reading = BatchReading(jobs=(killed,), queue_seen=True, accounting_seen=True)
+        job, _ = told(there(), sides=(side(),), reading=reading)
+        assert newest(job).outcome is outcome
+        other = replace(killed, exit_code=3)
+        job, _ = told(there(), sides=(side(),), reading=replace(reading, jobs=(other,)))
+        assert newest(job).outcome is Outcome.FAILED
+
+
+def test_of_what_was_killed_the_accounting_is_heard_first() -> None:
+    killed = native(NativePhase.ENDED, cause=Cause.FAILED, ended_at=EPOCH)
+    reading = BatchReading(jobs=(killed,), queue_seen=True)
+    job, _ = told(there(), sides=(side(),), reading=reading)
+    assert newest(job).ending is None
+    job, _ = told(there(), sides=(side(),), reading=replace(reading, accounting=False))
+    assert newest(job).outcome is Outcome.FAILED
+    late = NOW + ACCOUNTING_PATIENCE + timedelta(seconds=1)
+    job, _ = told(there(), sides=(side(),), reading=reading, now=late)
+    assert newest(job).outcome is Outcome.FAILED
+
+
 # No word
 
 
@@ -293,83 +205,6 @@ def test_a_process_group_that_is_gone() -> None:
         there(), sides=(side(alive=True),), reading=BatchReading(accounting=False), landed=False
     )
     assert job.state is JobState.RUNNING
-
-
-# Submissions
-
-
-def submitted(verdict: Submitted, code: int = 0, out: str = "", err: str = "") -> SubmitResult:
-    return SubmitResult(attempt=AT, verdict=verdict, said=Said(code=code, stdout=out, stderr=err))
-
-
-@pytest.mark.parametrize("verdict", [Submitted.NOW, Submitted.AGAIN, Submitted.FOUND])
-def test_the_native_id_is_kept(verdict: Submitted) -> None:
-    before = there(JobState.SUBMITTED, "")
-    job, desk = told(before, submitted=(submitted(verdict, out="42\n"),))
-    assert newest(job).native_id == "42"
-    [event] = [e for e in desk.events if e.kind is EventKind.SUBMITTED_AS]
-    assert event.data["native"] == "42"
-    again, desk = told(job, submitted=(submitted(Submitted.AGAIN, out="42\n"),))
-    assert again == job
-    assert not [e for e in desk.events if e.kind is EventKind.SUBMITTED_AS]
-
-
-def test_a_refusal_fails_the_job_in_the_systems_words() -> None:
-    words = "sbatch: error: Batch job submission failed: Invalid account\n"
-    job, _ = told(
-        there(JobState.SUBMITTED, "", retries=3),
-        submitted=(submitted(Submitted.NOW, 1, err=words),),
-    )
-    assert job.state is JobState.FAILED
-    assert "Invalid account" in job.reason
-
-
-def test_no_place_for_the_script() -> None:
-    job, _ = told(
-        there(JobState.SUBMITTED, ""),
-        submitted=(submitted(Submitted.REFUSED, 1, err="no folder can be made in /x\n"),),
-    )
-    assert job.state is JobState.FAILED
-    assert "/x" in job.reason
-
-
-@pytest.mark.parametrize(
-    "result",
-    [
-        submitted(Submitted.UNDERWAY, out="42\n"),
-        submitted(Submitted.NOW, 124),
-        submitted(
-            Submitted.NOW, 1, err="sbatch: error: Unable to contact slurm controller (connect)\n"
-        ),
-    ],
-)
-def test_what_is_not_known_to_be_refused_is_tried_again(result: SubmitResult) -> None:
-    before = there(JobState.SUBMITTED, "")
-    job, _ = told(before, submitted=(result,))
-    assert (job.state, newest(job).native_id) == (JobState.SUBMITTED, "")
-
-
-def test_a_withdrawn_attempt_never_ran() -> None:
-    job, _ = told(there(JobState.SUBMITTED, "", cancel_requested=True), withdrawn=(AT,))
-    assert (job.state, newest(job).outcome) == (JobState.CANCELLED, Outcome.CANCELLED)
-
-
-def test_what_was_given_up_is_cancelled_there_and_cleaned() -> None:
-    given_up = over(AT, "cl", native_id="7", remains=Remains.ABANDONED, usage=Usage())
-    before = batch_job("a-000001", JobState.FAILED, given_up)
-    job, _ = told(before, cancelled=((AT, Said(code=0, stdout="", stderr="")),))
-    assert newest(job).remains is Remains.UNWANTED
-    job, _ = told(before, withdrawn=(AT,))
-    assert newest(job).remains is Remains.UNWANTED
-    job, _ = told(job, cleaned=(AT,))
-    assert newest(job).remains is Remains.GONE
-
-
-def test_a_refused_cancel_is_told() -> None:
-    said = Said(code=1, stdout="", stderr="scancel: error: Access denied\n")
-    _, desk = told(there(cancel_requested=True), cancelled=((AT, said),))
-    [event] = [e for e in desk.events if e.kind is EventKind.TROUBLE]
-    assert "Access denied" in event.reason
 
 
 # Afterwards

@@ -18,8 +18,8 @@ from tests.fakes.home import FakeHome
 from tests.fakes.rig import POLICY
 from tests.fakes.small import FakeLog
 from tests.fakes.store import FakeStore
+from tests.unit.dispatch.reported import AT, SYSTEMS
 from tests.unit.dispatch.situations import attempt
-from tests.unit.dispatch.test_batch_reports import AT, SYSTEMS
 from tests.unit.dispatch.test_submissions import batch_job
 
 

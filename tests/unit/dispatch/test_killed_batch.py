@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.fakes.cluster import Fault
+from tests.fakes.cluster_values import Fault
 from tests.unit.dispatch.killing import Death
 from tests.unit.dispatch.killing_batch import World, check
 

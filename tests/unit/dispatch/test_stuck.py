@@ -13,8 +13,8 @@ from hopper.model.event import EventKind
 from hopper.model.job import Job
 from hopper.model.native import BatchReading, Cause, NativePhase
 from hopper.model.states import JobState
+from tests.unit.dispatch.reported import AT, native, newest, there, told
 from tests.unit.dispatch.situations import NOW, later
-from tests.unit.dispatch.test_batch_reports import AT, native, newest, there, told
 from tests.unit.dispatch.test_submissions import snapshot, visit
 
 WORDS = "in error (Eqw): can't chdir to /x"
