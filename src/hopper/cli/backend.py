@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.cli.backend_look import check, info, jobs
-from hopper.cli.backend_tables import COLUMNS, backend_document, backend_row
+from hopper.cli.backend_tables import COLUMNS, backend_row
 from hopper.cli.common import config_of, examples, json_option, print_json, table
 from hopper.cli.login import keep_option, open_connection
 from hopper.cli.workflow_choosing import backend_argument
+from hopper.documents.backends import backend_document
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -93,8 +94,8 @@ def resume(ctx: click.Context, *, name: str, as_json: bool) -> None:
 
 
 def _set_paused(ctx: click.Context, name: str, act: str, *, as_json: bool) -> None:
-    from hopper.asking import find_backend
     from hopper.bootstrap import commands
+    from hopper.operations.asking import find_backend
 
     config = config_of(ctx)
     answer = commands.give(config, {"do": act, "backend": find_backend(config, name).name})
@@ -119,7 +120,7 @@ def login(ctx: click.Context, *, name: str, keep: timedelta) -> None:
     For those that ask for a password or a second factor. Hopper uses this one connection for as
     long as it lives, and never asks for another.
     """
-    from hopper.asking import find_backend
+    from hopper.operations.asking import find_backend
 
     config = config_of(ctx)
     backend = find_backend(config, name)

@@ -9,25 +9,18 @@ import click
 from rich.text import Text
 
 from hopper.cli.backend_externals import show_seen
-from hopper.cli.common import (
-    config_of,
-    console,
-    examples,
-    json_option,
-    print_json,
-    printable,
-    size_text,
-    table,
-)
-from hopper.cli.documents import Json
+from hopper.cli.common import config_of, console, examples, json_option, print_json, table
 from hopper.cli.workflow_choosing import backend_argument
+from hopper.documents.backends import check_document, native_job_document
+from hopper.documents.values import Json
+from hopper.documents.words import printable, size_text
 from hopper.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hopper.backend_looks import BackendCheck, Elsewhere, Machines
     from hopper.config.model import HopperConfig
+    from hopper.operations.backend_looks import BackendCheck, Elsewhere, Machines
 
 
 @click.command(
@@ -43,9 +36,9 @@ def check(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
     accounting. Exit code 1 when one cannot take jobs. JSON: a list with backend, ok, error,
     missing, advice, free_bytes, clock_skew_seconds, accounting.
     """
-    from hopper.asking import Asking, find_backend
-    from hopper.backend_looks import check as look
     from hopper.cli.progress import busy
+    from hopper.operations.asking import Asking, find_backend
+    from hopper.operations.backend_looks import check as look
 
     config = config_of(ctx)
     chosen = [find_backend(config, name) for name in names or _all(config)]
@@ -55,7 +48,7 @@ def check(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
             with busy(f"looking at {backend.name}"):
                 found.append(look(config, backend, asking))
     if as_json:
-        print_json([_check_document(one) for one in found])
+        print_json([check_document(one) for one in found])
     else:
         _show_checks(found)
     ctx.exit(int(not all(one.ok for one in found)))
@@ -69,7 +62,7 @@ def _all(config: HopperConfig) -> list[str]:
 
 def _show_checks(found: Sequence[BackendCheck]) -> None:
     from hopper.cli.doctor import MARKS
-    from hopper.doctor import Verdict
+    from hopper.operations.doctor import Verdict
 
     rows = []
     for one in found:
@@ -80,19 +73,6 @@ def _show_checks(found: Sequence[BackendCheck]) -> None:
         mark: str | Text = MARKS[verdict]
         rows.append((one.backend, mark, size_text(one.free_bytes), skew, text))
     table(("BACKEND", "", ">FREE", ">CLOCK", "FOUND"), rows, empty="no backends")
-
-
-def _check_document(one: BackendCheck) -> Json:
-    return {
-        "backend": one.backend,
-        "ok": one.ok,
-        "error": one.error or None,
-        "missing": list(one.missing),
-        "advice": list(one.advice),
-        "free_bytes": one.free_bytes,
-        "clock_skew_seconds": one.clock_skew,
-        "accounting": one.accounting,
-    }
 
 
 @click.command(
@@ -120,9 +100,9 @@ def jobs(
     arrays or stands for all of one; else null); with --seen or --history without the last two and
     reason, and with submitted_at, started_at, first_seen, last_seen, gone_at.
     """
-    from hopper.asking import Asking, find_backend
-    from hopper.backend_looks import elsewhere
     from hopper.cli.progress import busy
+    from hopper.operations.asking import Asking, find_backend
+    from hopper.operations.backend_looks import elsewhere
 
     config = config_of(ctx)
     backend = find_backend(config, name)
@@ -134,30 +114,13 @@ def jobs(
     with busy(f"asking {name}"), Asking(config) as asking:
         found = elsewhere(config, backend, asking, everybody=everybody)
     if as_json:
-        print_json([_job_document(one) for one in found])
+        print_json([native_job_document(one) for one in found])
         return
     table(
         ("NATIVE ID", "NAME", "USER", "STATE", "PARTITION", "NODE", ">CPUS", "JOB", "REASON"),
         [_job_row(one) for one in found],
         empty=f"{name} has no such jobs",
     )
-
-
-def _job_document(one: Elsewhere) -> Json:
-    seen = one.seen
-    return {
-        "native_id": seen.native_id,
-        "name": seen.name,
-        "user": seen.user,
-        "state": seen.word,
-        "phase": str(seen.phase),
-        "reason": seen.reason,
-        "partition": seen.partition,
-        "node": seen.node,
-        "cpus": seen.cpus,
-        "job": one.job or None,
-        "array": one.array or None,
-    }
 
 
 def _job_row(one: Elsewhere) -> tuple[str, ...]:
@@ -187,9 +150,9 @@ def info(ctx: click.Context, *, name: str, as_json: bool) -> None:
     JSON: backend, nodes, nodes_up, cpus, cpus_free, partitions, clone_dir, clone_bytes, clones,
     free_bytes.
     """
-    from hopper.asking import Asking, find_backend
-    from hopper.backend_looks import machines
     from hopper.cli.progress import busy
+    from hopper.operations.asking import Asking, find_backend
+    from hopper.operations.backend_looks import machines
 
     config = config_of(ctx)
     backend = find_backend(config, name)

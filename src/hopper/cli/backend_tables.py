@@ -6,9 +6,8 @@ from datetime import datetime
 
 from rich.text import Text
 
-from hopper.cli.common import ago, printable
-from hopper.cli.documents import Json, iso
 from hopper.dispatch.backend_views import BackendStanding, BackendView
+from hopper.documents.words import ago, printable
 from hopper.model.states import JobState
 
 STYLES = {
@@ -50,23 +49,3 @@ def _remark(view: BackendView, now: datetime) -> str:
     if view.detail:
         parts.append(view.detail)
     return ", ".join(parts)
-
-
-def backend_document(view: BackendView) -> Json:
-    """Return how a backend stands."""
-    target, record = view.target, view.record
-    return {
-        "name": view.name,
-        "type": target.kind if target is not None else None,
-        "host": target.host if target is not None else None,
-        "state": str(view.standing),
-        "detail": view.detail,
-        "paused": view.paused,
-        "counts": {str(state): count for state, count in view.counts.items() if count},
-        "max_concurrent": target.max_concurrent if target is not None else None,
-        "last_contact": iso(record.last_contact),
-        "no_contact_since": iso(record.no_contact_since),
-        "not_before": iso(record.contact_not_before),
-        "free_bytes": record.free_bytes,
-        "clock_skew_seconds": record.clock_skew,
-    }

@@ -12,7 +12,8 @@ import click
 from hopper.bootstrap import commands
 from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import Selection, select, selection_options
-from hopper.cli.common import config_of, examples, json_option, print_json, printable
+from hopper.cli.common import config_of, examples, json_option, print_json
+from hopper.documents.words import printable
 from hopper.model.job import Job
 
 SHOWN = 20

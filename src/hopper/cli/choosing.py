@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
-from hopper.cli.common import find_job
 from hopper.config.load import load
-from hopper.errors import HopperError, UnknownJob, UsageError
-from hopper.model.ids import JOB_ID
+from hopper.errors import HopperError, UsageError
 from hopper.model.job import Job
 from hopper.model.states import JobState
+from hopper.operations.finding import live_jobs
 
 if TYPE_CHECKING:
     from hopper.store.state import StateStore
@@ -67,35 +66,6 @@ def jobs_argument(*, required: bool) -> Callable[[F], F]:
 
 
 # --- one job
-
-
-def one_job(store: StateStore, reference: str) -> Job:
-    """Return the job that a person means, from the history if need be.
-
-    Raises UnknownJob, or UsageError where several answer.
-    """
-    try:
-        return find_job(store.jobs, reference)
-    except UnknownJob:
-        old = store.job(reference) if JOB_ID.match(reference) else None
-        if old is None:
-            raise
-        return old
-
-
-def job_before(store: StateStore, reference: str) -> str:
-    """Return the id of a job to come after: of several with that name the newest."""
-    if reference in store.jobs:
-        return reference
-    named = [job for job in store.jobs.values() if job.name == reference]
-    if named:
-        return max(named, key=lambda job: (job.submitted_at, job.id)).id
-    return find_job(store.jobs, reference).id
-
-
-def live_jobs(store: StateStore, references: Iterable[str]) -> list[str]:
-    """Return the ids of the live jobs that a person means, each once. UnknownJob, UsageError."""
-    return list(dict.fromkeys(find_job(store.jobs, reference).id for reference in references))
 
 
 # --- many jobs

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from hopper.config.load import load
 from hopper.config.model import HopperConfig
-from hopper.errors import UnknownJob, UsageError
+from hopper.documents.words import printable
 from hopper.model.job import Job
 from hopper.model.states import JobState
 
@@ -126,63 +125,7 @@ def _plain(cell: str | Text) -> str:
     return printable(text)
 
 
-def printable(text: str) -> str:
-    """Return a text from outside as one line that no terminal takes for commands."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def state_text(job: Job) -> Text:
     """Return a job's state in its colour."""
     word = "held" if job.held and job.state is JobState.PENDING else str(job.state)
     return Text(word, style=STATE_STYLES[job.state])
-
-
-def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """Return how long ago a moment was, in its largest unit."""
-    if moment is None:
-        return "-"
-    return duration(((now or datetime.now(UTC)) - moment).total_seconds())
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    seconds = max(0, int(seconds))
-    for size, unit, small, small_unit in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "m"),
-        (60, "m", 1, "s"),
-    ):
-        if seconds >= size:
-            rest = seconds % size // small
-            return f"{seconds // size}{unit}{f' {rest}{small_unit}' if rest else ''}"
-    return f"{seconds}s"
-
-
-def size_text(count: int | None) -> str:
-    """Return a number of bytes for people."""
-    if count is None:
-        return "-"
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def find_job(jobs: Mapping[str, Job], reference: str) -> Job:
-    """Return the job that a person means: an id, the start of one, or a name.
-
-    Raises UnknownJob, or UsageError where several answer.
-    """
-    if reference in jobs:
-        return jobs[reference]
-    found = [job for job in jobs.values() if job.name == reference]
-    found = found or [job for job in jobs.values() if job.id.startswith(reference)]
-    if not found:
-        raise UnknownJob(reference)
-    if len(found) > 1:
-        newest = sorted(found, key=lambda job: job.submitted_at, reverse=True)
-        names = ", ".join(job.id for job in newest[:5])
-        raise UsageError(f"{reference!r} may be {names}", way_out="give the whole id")
-    return found[0]

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 import yaml
 
-from hopper.cli.common import config_of, examples, json_option, print_json, printable
+from hopper.cli.common import config_of, examples, json_option, print_json
 from hopper.config.load import InvalidConfig, load, locate
 from hopper.config.model import HopperConfig
+from hopper.documents.words import printable
 from hopper.errors import ConfigError
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from hopper.cli.common import config_of, examples, json_option, print_json, printable, size_text
+from hopper.cli.common import config_of, examples, json_option, print_json
 from hopper.config.model import HopperConfig
+from hopper.documents.words import printable, size_text
 from hopper.errors import UsageError
 
 

@@ -20,8 +20,9 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
-from hopper.cli.common import console, duration, examples, grid, printable, state_text, table
+from hopper.cli.common import console, examples, grid, state_text, table
 from hopper.config.load import FILE_NAME, load
+from hopper.documents.words import duration, printable
 from hopper.errors import UsageError
 from hopper.model.job import Job
 from hopper.model.states import JobState

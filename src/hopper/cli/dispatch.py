@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.common import config_of, examples, printable
+from hopper.cli.common import config_of, examples
 from hopper.dispatch.drive import Stop, Until
+from hopper.documents.words import printable
 from hopper.model.event import Event, EventKind
 from hopper.model.states import JobState
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from hopper.cli.common import config_of, examples, json_option, print_json, table
 from hopper.cli.progress import busy
-from hopper.doctor import Check, Verdict, bad, examine
 from hopper.errors import ConfigError
+from hopper.operations.doctor import Check, Verdict, bad, examine
 
 MARKS = {
     Verdict.GOOD: Text("\N{CHECK MARK}", style="green"),

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import complete_job, one_job
+from hopper.cli.choosing import complete_job
 from hopper.cli.common import config_of, examples
 from hopper.cli.dispatch import event_line
 from hopper.cli.times import a_moment
 from hopper.errors import UnknownJob
 from hopper.model.event import Event
+from hopper.operations.finding import one_job
 from hopper.store.values import to_json
 
 if TYPE_CHECKING:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
 import click
 
-from hopper.bootstrap import inventory
-from hopper.bootstrap.backends import systems
-from hopper.bootstrap.settings import policy_settings
-from hopper.bootstrap.state import dispatching, read_state
-from hopper.cli.choosing import job_argument, one_job
-from hopper.cli.common import config_of, console, examples, json_option, print_json, printable
-from hopper.cli.whereabouts import last_lines, log_at_home
-from hopper.config.model import HopperConfig
-from hopper.dispatch.book import Book
-from hopper.dispatch.explain import Explanation, Situation, explain
-from hopper.errors import HopperError
-from hopper.model.job import Job
-from hopper.model.states import JobState
-
-if TYPE_CHECKING:
-    from hopper.store.state import StateStore
-
-LOG_LINES = 10
+from hopper.bootstrap.state import read_state
+from hopper.cli.choosing import job_argument
+from hopper.cli.common import config_of, console, examples, json_option, print_json
+from hopper.dispatch.explain import Explanation, explain
+from hopper.documents.words import printable
+from hopper.operations.explaining import log_end, situation
+from hopper.operations.finding import one_job
 
 
 @click.command(epilog=examples("hopper explain train-x19cyh"))
@@ -39,8 +25,8 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
     config = config_of(ctx)
     with read_state(config) as store:
         job = one_job(store, reference)
-        said = explain(job, _situation(config, store))
-    lines = _log_end(config, job)
+        said = explain(job, situation(config, store))
+    lines = log_end(config, job)
     if as_json:
         print_json(
             {
@@ -55,31 +41,6 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
         )
     else:
         _tell(said, lines)
-
-
-def _situation(config: HopperConfig, store: StateStore) -> Situation:
-    error = ""
-    workers = {}
-    try:
-        workers = dict(inventory.read_inventory(config).workers)
-    except HopperError as refusal:
-        error = str(refusal)
-    return Situation(
-        book=Book(store.jobs.values(), store.workers.values(), store.settings, store.runs.values()),
-        workers=workers,
-        settings=policy_settings(config),
-        now=datetime.now(UTC),
-        dispatching=dispatching(config) is not None,
-        inventory_error=error,
-        targets=systems(config).targets(),
-    )
-
-
-def _log_end(config: HopperConfig, job: Job) -> list[str]:
-    if job.state is not JobState.FAILED or job.attempt is None:
-        return []
-    path = log_at_home(config, job, job.attempt)
-    return last_lines(path, LOG_LINES) if path is not None else []
 
 
 def _tell(said: Explanation, log_end: list[str]) -> None:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper.cli.common import examples, json_option, print_json, printable
+from hopper.cli.common import examples, json_option, print_json
 from hopper.config.load import FILE_NAME, load, read_bytes
 from hopper.config.yaml_text import parse_mapping
+from hopper.documents.words import printable
 from hopper.errors import UsageError
 
 if TYPE_CHECKING:
     from hopper.config.jobhopper import Converted
-    from hopper.takeover import Taken
+    from hopper.operations.takeover import Taken
 
 
 @click.command(epilog=examples("hopper import jobhopper.yaml", "hopper import scripthut.yaml"))
@@ -31,7 +32,7 @@ def command(ctx: click.Context, *, file: Path, as_json: bool) -> None:
     (null for a scripthut), warnings, and jobs with job_id, hopper_id, ok, said.
     """
     from hopper.config.jobhopper import INVENTORY_NAME
-    from hopper.takeover import take_over
+    from hopper.operations.takeover import take_over
 
     converted = _converted(file)
     texts = {file.parent / FILE_NAME: converted.yaml_text}

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from hopper.bootstrap.state import read_state
 from hopper.cli.common import (
-    ago,
     config_of,
     console,
     examples,
@@ -23,9 +22,10 @@ from hopper.cli.common import (
     state_text,
     table,
 )
-from hopper.cli.documents import job_document
 from hopper.cli.times import a_moment
-from hopper.model.job import Job, Origin
+from hopper.documents.jobs import job_document, remark
+from hopper.documents.words import ago
+from hopper.model.job import Job
 from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
 
@@ -153,20 +153,3 @@ def _row(job: Job, record: WorkerRecord | None, *, runs: bool) -> tuple[str | Te
         ago(job.submitted_at).partition(" ")[0],
         remark(job, record),
     )
-
-
-def remark(job: Job, record: WorkerRecord | None) -> str:
-    """Return what is to be said beside a job's state."""
-    parts = []
-    if record is not None and record.no_contact_since is not None:
-        parts.append(f"no contact for {ago(record.no_contact_since)}")
-    if job.origin is Origin.EXTERNAL:
-        parts.append("external")
-    if job.cancel_requested and not job.state.terminal:
-        parts.append("being cancelled")
-    if job.reason:
-        parts.append(job.reason)
-    attempt = job.open_attempt
-    if attempt is not None and attempt.waits_for and job.state is JobState.SUBMITTED:
-        parts.append(attempt.waits_for)
-    return ", ".join(parts)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hopper.bootstrap import commands, inventory
-from hopper.cli.common import config_of, duration, examples
+from hopper.cli.common import config_of, examples
 from hopper.cli.times import a_duration
+from hopper.documents.words import duration
 from hopper.errors import UsageError
 
 if TYPE_CHECKING:

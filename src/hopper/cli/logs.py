@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import job_argument, one_job
-from hopper.cli.common import config_of, examples, printable
-from hopper.cli.log_reading import LogReading, Wanted
-from hopper.cli.log_text import TerminalText
+from hopper.cli.choosing import job_argument
+from hopper.cli.common import config_of, examples
+from hopper.documents.words import printable
+from hopper.operations.finding import one_job
+from hopper.operations.log_reading import LogReading, Wanted
+from hopper.operations.log_text import TerminalText
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import job_argument, one_job
+from hopper.cli.choosing import job_argument
 from hopper.cli.common import config_of, examples, json_option, print_json
-from hopper.cli.whereabouts import result_paths
 from hopper.errors import HopperError
 from hopper.model.job import Job
+from hopper.operations.finding import one_job
+from hopper.operations.whereabouts import result_paths
 
 
 @click.command(

@@ -19,14 +19,15 @@ from hopper.cli.common import (
     table,
 )
 from hopper.cli.run_changes import cancel, delete, rerun
-from hopper.cli.run_choosing import find_run, run_argument
-from hopper.cli.run_documents import manifest_document, run_document, task_document
-from hopper.cli.run_facts import Facts
+from hopper.cli.run_choosing import run_argument
 from hopper.cli.run_tables import run_lines, run_row, task_row
 from hopper.cli.run_texts import logs, script
 from hopper.cli.run_watch import watch
 from hopper.dispatch.run_views import NOT_WELL, run_views, task_id, view_of
+from hopper.documents.runs import manifest_document, run_document, task_document
 from hopper.model.states import JobState
+from hopper.operations.finding import find_run
+from hopper.operations.run_facts import Facts
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig

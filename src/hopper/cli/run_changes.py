@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import cast
 
 import click
 
 from hopper.bootstrap import commands
 from hopper.bootstrap.state import read_state
-from hopper.cli.common import config_of, examples, json_option, print_json, printable
-from hopper.cli.run_choosing import find_run, no_cache_option, run_argument
+from hopper.cli.common import config_of, examples, json_option, print_json
+from hopper.cli.run_choosing import no_cache_option, run_argument
+from hopper.documents.words import printable
 from hopper.errors import HopperError, UsageError
-from hopper.model.job import Job
-from hopper.model.places import task_folder
-
-if TYPE_CHECKING:
-    from hopper.config.model import HopperConfig
+from hopper.operations.finding import find_run
+from hopper.operations.run_changes import live_run_id, results_folder
 
 TOLD = 20
 """Refusals that are told one by one."""
@@ -39,7 +37,7 @@ def cancel(ctx: click.Context, *, reference: str, wait: bool, as_json: bool) -> 
     run, done (a word by job), refused (a line by job).
     """
     config = config_of(ctx)
-    run_id = _run_id(config, reference)
+    run_id = live_run_id(config, reference)
     answer = commands.give(config, {"do": "cancel_run", "run": run_id})
     done = _tell(answer, as_json=as_json)
     if not as_json:
@@ -78,7 +76,7 @@ def rerun(
     if watch and as_json:
         raise UsageError("--watch and --json do not go together")
     config = config_of(ctx)
-    run_id = _run_id(config, reference, exactly=True)
+    run_id = live_run_id(config, reference, exactly=True)
     body = {"do": "rerun", "run": run_id, "failed": failed, "no_cache": no_cache}
     answer = commands.give(config, body)
     done = _tell(answer, as_json=as_json)
@@ -115,7 +113,7 @@ def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_
     with read_state(config) as store:
         run_id = find_run(store, reference, exactly=True).id
         jobs, archived = store.jobs_of(run_id), run_id not in store.runs
-    folder = _results(config, jobs) if results else None
+    folder = results_folder(config, jobs) if results else None
     if not sure:
         _ask(run_id, folder or "")
     body = {"do": "delete_run", "run": run_id, "archived": archived}
@@ -131,26 +129,6 @@ def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_
         print_json({**answer, "results": str(folder) if folder is not None else None})
     else:
         click.echo(f"{run_id}: deleted")
-
-
-def _run_id(config: HopperConfig, reference: str, *, exactly: bool = False) -> str:
-    """Return the id of the live run that a person means. UsageError."""
-    with read_state(config) as store:
-        run = find_run(store, reference, exactly=exactly)
-        if run.id not in store.runs:
-            raise UsageError(
-                f"run {run.id} ended long ago and has left for the history",
-                way_out="run its workflow anew",
-            )
-        return run.id
-
-
-def _results(config: HopperConfig, jobs: Sequence[Job]) -> str | None:
-    """Return the folder of a run's results, as far as there is one."""
-    for job in jobs:
-        folder = task_folder(config.paths.inbox, job).parent
-        return str(folder) if folder.is_dir() else None
-    return None
 
 
 def _ask(run_id: str, folder: str) -> None:

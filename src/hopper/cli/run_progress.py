@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hopper.cli.common import duration, printable
 from hopper.cli.run_tables import RUN_STYLES, cost_text, counts_text
 from hopper.dispatch.run_views import GroupView, RunView
+from hopper.documents.words import duration, printable
 from hopper.model.states import JobState
 
 if TYPE_CHECKING:

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from hopper.cli.common import (
-    ago,
-    duration,
-    printable,
-    size_text,
-    state_text,
-)
+from hopper.cli.common import state_text
 from hopper.dispatch.run_views import RunView, elapsed_seconds, taken_count, task_id
+from hopper.documents.words import ago, duration, printable, size_text
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
 from hopper.model.run import RunState

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper.bootstrap.backends import SCRIPTS, systems
 from hopper.bootstrap.state import read_state
-from hopper.cli.common import config_of, examples, printable
-from hopper.cli.log_reading import Wanted
+from hopper.cli.common import config_of, examples
 from hopper.cli.logs import print_log
-from hopper.cli.run_choosing import find_run, find_task, run_argument, task_argument
+from hopper.cli.run_choosing import run_argument, task_argument
 from hopper.dispatch.run_views import task_id
-from hopper.errors import HopperError, UsageError
+from hopper.documents.words import printable
+from hopper.errors import UsageError
+from hopper.operations.finding import find_run, find_task
+from hopper.operations.log_reading import Wanted
+from hopper.operations.scripts import next_script, submitted_script
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig
@@ -83,9 +85,9 @@ def script(
         raise UsageError("--new and --attempt do not go together")
     config = config_of(ctx)
     run, job = _task(config, reference, task)
-    text = _submitted(config, job, attempt) if not new else None
+    text = submitted_script(config, job, attempt) if not new else None
     if text is None:
-        text = _would_be(config, job, run)
+        text = next_script(config, job, run)
         if not new:
             click.echo(printable(f"{task_id(job)} was not submitted yet"), err=True)
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
@@ -96,35 +98,3 @@ def _task(config: HopperConfig, reference: str, task: str) -> tuple[Run, Job]:
     with read_state(config) as store:
         run = find_run(store, reference)
         return run, find_task(store.jobs_of(run.id), task, run)
-
-
-def _submitted(config: HopperConfig, job: Job, number: int | None) -> str | None:
-    """Return the script that was submitted for an attempt; None where there was no attempt."""
-    from hopper.backends.systems import script_path
-
-    if number is None and not job.attempts:
-        return None
-    wanted = number or job.attempts[-1].number
-    attempt = next((item for item in job.attempts if item.number == wanted), None)
-    if attempt is None:
-        raise UsageError(f"{task_id(job)} has no attempt {number}")
-    if attempt.taken_from is not None:
-        raise HopperError(
-            f"attempt {attempt.number} of {task_id(job)} ran nowhere: {job.reason}",
-            way_out="see with --new what would be submitted",
-        )
-    path = script_path(config.paths.db / SCRIPTS, attempt.id)
-    try:
-        return path.read_text("utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        raise HopperError(
-            f"the script of attempt {attempt.number} was not kept", way_out="see it with --new"
-        ) from None
-    except OSError as error:
-        raise HopperError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _would_be(config: HopperConfig, job: Job, run: Run) -> str:
-    from hopper.cli.workflow_documents import preview_attempt
-
-    return systems(config).script(job, preview_attempt(job), run)

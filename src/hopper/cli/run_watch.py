@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.bootstrap.state import dispatching, read_state
-from hopper.cli.common import config_of, console, examples, print_json, printable
-from hopper.cli.run_choosing import find_run, run_argument
-from hopper.cli.run_documents import run_document
-from hopper.cli.run_facts import Facts
+from hopper.cli.common import config_of, console, examples, print_json
+from hopper.cli.run_choosing import run_argument
 from hopper.cli.run_progress import Progress, changes, progress
 from hopper.cli.times import a_duration
 from hopper.cli.waiting import TIMED_OUT
 from hopper.dispatch.run_views import RunView, task_id, view_of
+from hopper.documents.runs import run_document
+from hopper.documents.words import printable
 from hopper.errors import HopperError
 from hopper.model.run import RunState
 from hopper.model.states import JobState
+from hopper.operations.finding import find_run
+from hopper.operations.run_facts import Facts
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig

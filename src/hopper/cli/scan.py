@@ -10,18 +10,11 @@ from rich.text import Text
 
 from hopper.bootstrap import visiting
 from hopper.bootstrap.state import read_state
-from hopper.cli.common import (
-    config_of,
-    console,
-    examples,
-    json_option,
-    print_json,
-    size_text,
-    table,
-)
+from hopper.cli.common import config_of, console, examples, json_option, print_json, table
 from hopper.cli.scanning import Found, Seen, orders_for, seen
 from hopper.config.model import HopperConfig
 from hopper.dispatch.book import Book
+from hopper.documents.words import size_text
 from hopper.errors import UsageError
 from hopper.model.worker import Worker
 

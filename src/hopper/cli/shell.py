@@ -9,12 +9,13 @@ import click
 
 from hopper.bootstrap import inventory
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import job_argument, one_job
+from hopper.cli.choosing import job_argument
 from hopper.cli.common import config_of, examples
 from hopper.dispatch.orders import remote_name
 from hopper.errors import HopperError, UsageError
 from hopper.model.attempt import Attempt, Remains
 from hopper.model.job import Job, Origin
+from hopper.operations.finding import one_job
 
 
 @click.command(epilog=examples("hopper shell train-x19cyh"))

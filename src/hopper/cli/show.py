@@ -8,29 +8,20 @@ from datetime import datetime
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import job_argument, one_job
-from hopper.cli.common import (
-    ago,
-    config_of,
-    console,
-    duration,
-    examples,
-    json_option,
-    print_json,
-    printable,
-    size_text,
-    state_text,
-)
-from hopper.cli.documents import iso
-from hopper.cli.jobs import remark
+from hopper.cli.choosing import job_argument
+from hopper.cli.common import config_of, console, examples, json_option, print_json, state_text
 from hopper.cli.times import local
-from hopper.cli.usage import usage_document, usage_lines
-from hopper.cli.whereabouts import log_at_home, result_paths
+from hopper.cli.usage import usage_lines
 from hopper.config.memory import format_memory
 from hopper.config.model import HopperConfig
+from hopper.documents.jobs import remark, usage_document
+from hopper.documents.values import iso
+from hopper.documents.words import ago, duration, printable, size_text
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
 from hopper.model.worker import WorkerRecord
+from hopper.operations.finding import one_job
+from hopper.operations.whereabouts import log_at_home, result_paths
 from hopper.store.values import to_json
 
 Lines = Iterator[tuple[str, str]]

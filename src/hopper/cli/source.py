@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from hopper.cli.common import ago, config_of, examples, json_option, print_json, printable, table
-from hopper.cli.documents import Json, iso
+from hopper.cli.common import config_of, examples, json_option, print_json, table
+from hopper.documents.sources import file_document, source_document
+from hopper.documents.words import ago, printable
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig
     from hopper.config.workflows import Source
-    from hopper.sources import Synced
+    from hopper.operations.sources import Synced
 
 
 @click.group(
@@ -50,9 +51,9 @@ def sync(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> None:
 
     Exit code 1 when one could not be looked at. JSON: as for list.
     """
-    from hopper import sources
-    from hopper.asking import Asking
     from hopper.cli.progress import busy
+    from hopper.operations import sources
+    from hopper.operations.asking import Asking
 
     config = config_of(ctx)
     chosen = [sources.find_source(config, name) for name in names] or list(config.sources)
@@ -80,7 +81,7 @@ def workflows(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> N
 
     JSON: a list with workflow (as 'hopper workflow run' takes it), source, file, backend.
     """
-    from hopper import sources
+    from hopper.operations import sources
 
     config = config_of(ctx)
     chosen = [sources.find_source(config, name) for name in names] or list(config.sources)
@@ -92,7 +93,7 @@ def workflows(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> N
         for file in seen[source.name].files
     ]
     if as_json:
-        print_json([_file_document(source, file) for source, file in rows])
+        print_json([file_document(source, file) for source, file in rows])
     else:
         table(
             ("WORKFLOW", "BACKEND"),
@@ -105,44 +106,18 @@ def workflows(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> N
             click.echo(text, err=True)
 
 
-def _file_document(source: Source, file: str) -> Json:
-    return {
-        "workflow": f"{source.name}:{file}",
-        "source": source.name,
-        "file": file,
-        "backend": source.backend,
-    }
-
-
 def _show(config: HopperConfig, sources: Sequence[Source], *, as_json: bool) -> None:
-    from hopper.sources import remembered
+    from hopper.operations.sources import remembered
 
     seen = remembered(config)
     if as_json:
-        print_json([_document(source, seen.get(source.name)) for source in sources])
+        print_json([source_document(source, seen.get(source.name)) for source in sources])
         return
     table(
         ("SOURCE", "TYPE", "BACKEND", ">FILES", "COMMIT", "SEEN", "WHERE"),
         [_row(source, seen.get(source.name)) for source in sources],
         empty="no sources; add 'sources:' to the config",
     )
-
-
-def _document(source: Source, seen: Synced | None) -> Json:
-    return {
-        "name": source.name,
-        "type": str(source.type),
-        "backend": source.backend,
-        "where": source.url or source.path,
-        "branch": source.branch if source.url else None,
-        "glob": source.workflows_glob,
-        "description": source.description,
-        "synced_at": iso(seen.at) if seen is not None else None,
-        "sha": seen.sha or None if seen is not None else None,
-        "files": list(seen.files) if seen is not None else [],
-        "more_files": seen.more if seen is not None else False,
-        "error": seen.error or None if seen is not None else None,
-    }
 
 
 def _row(source: Source, seen: Synced | None) -> tuple[str | Text, ...]:

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
-from hopper.bootstrap import inventory
-from hopper.bootstrap.backends import systems
-from hopper.bootstrap.state import dispatching, read_state
-from hopper.cli.backend_tables import backend_document
+from hopper.bootstrap.state import read_state
 from hopper.cli.common import config_of, console, examples, json_option, print_json
-from hopper.cli.documents import Json, overview_document
-from hopper.cli.run_documents import run_document
-from hopper.cli.status_view import Screen, plain_lines, renderable
-from hopper.config.model import HopperConfig
-from hopper.dispatch.backend_views import backend_views
-from hopper.dispatch.book import Book
-from hopper.dispatch.overview import overview
-from hopper.dispatch.run_views import RunView, run_views
-from hopper.errors import HopperError
-from hopper.model.worker import Worker
-
-if TYPE_CHECKING:
-    from hopper.store.state import StateStore
+from hopper.cli.status_view import plain_lines, renderable
+from hopper.documents.overview import screen_document
+from hopper.operations.glance import Glance, Screen
 
 LOOK_EVERY = 0.25
 """Seconds between looks at what the dispatcher has written."""
 REDRAW_EVERY = 1.0
 """Seconds after which ages are shown anew."""
-INVENTORY_EVERY = 5.0
-RUN_STAYS = timedelta(minutes=10)
-"""How long a run that has ended is shown."""
 
 
 @click.command(epilog=examples("hopper status", "hopper status --watch", "hopper status --json"))
@@ -57,75 +38,11 @@ def command(ctx: click.Context, *, watch: bool, limit: int, as_json: bool) -> No
         glance = Glance(config, store)
         if as_json:
             screen = glance.screen(limit)
-            print_json(_document(screen))
+            print_json(screen_document(screen))
         elif watch:
             _watch(glance, limit)
         else:
             _print(glance.screen(limit))
-
-
-def _document(screen: Screen) -> Json:
-    return {
-        **overview_document(screen.view, screen.dispatcher),
-        "backends": [backend_document(view) for view in screen.backends],
-        "runs": [run_document(view) for view in screen.runs],
-        "inventory_error": screen.inventory_error or None,
-    }
-
-
-class Glance:
-    """Looks at state, inventory and lock."""
-
-    def __init__(self, config: HopperConfig, store: StateStore) -> None:
-        self._config = config
-        self._store = store
-        self._workers: Mapping[str, Worker] = {}
-        self._inventory_error = ""
-        self._inventory_due = 0.0
-        self._targets = systems(config).targets() if config.backends else {}
-
-    def refresh(self) -> bool:
-        """Take in what the dispatcher has written; return whether there was anything."""
-        return self._store.refresh()
-
-    def screen(self, limit: int) -> Screen:
-        """Return what is to be shown now."""
-        if time.monotonic() >= self._inventory_due:
-            self._read_inventory()
-            self._inventory_due = time.monotonic() + INVENTORY_EVERY
-        store = self._store
-        book = Book(
-            store.jobs.values(), store.workers.values(), store.settings, store.runs.values()
-        )
-        now = datetime.now(UTC)
-        return Screen(
-            view=overview(book, self._workers, now),
-            backends=backend_views(book, self._targets),
-            runs=tuple(self._runs(now)),
-            dispatcher=self._dispatcher(),
-            inventory_error=self._inventory_error,
-            limit=limit,
-        )
-
-    def _runs(self, now: datetime) -> Iterator[RunView]:
-        """Yield the runs that have not ended, or have just now."""
-        store = self._store
-        for view in run_views(store.runs.values(), store.jobs.values()):
-            if view.ended_at is None or now - view.ended_at < RUN_STAYS:
-                yield view
-
-    def _dispatcher(self) -> Json | None:
-        held = dispatching(self._config)
-        if held is None:
-            return None
-        return {"pid": held.pid, "host": held.host, "started": held.started}
-
-    def _read_inventory(self) -> None:
-        self._inventory_error = ""
-        try:
-            self._workers = inventory.read_inventory(self._config).workers
-        except HopperError as error:
-            self._inventory_error = str(error)
 
 
 def _print(screen: Screen) -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hopper.cli.backend_tables import COLUMNS, backend_row
-from hopper.cli.common import STATE_STYLES, ago, grid, printable, size_text, state_text
-from hopper.cli.documents import Json
-from hopper.cli.jobs import remark
+from hopper.cli.common import STATE_STYLES, grid, state_text
 from hopper.cli.run_progress import bar
 from hopper.cli.run_tables import run_row
-from hopper.dispatch.backend_views import BackendView
 from hopper.dispatch.overview import Overview, Standing, WorkerView
 from hopper.dispatch.run_views import RunView
+from hopper.documents.jobs import remark
+from hopper.documents.words import ago, printable, size_text
 from hopper.model.job import Job
 from hopper.model.states import JobState
+from hopper.operations.glance import Screen
 
 STANDING_STYLES = {
     Standing.READY: "green",
@@ -35,21 +34,6 @@ RUN_COLUMNS = ("RUN", "STATE", "", ">DONE", ">FAILED", ">AGE", "WORKFLOW")
 RUNS = 10
 """Runs that are shown at most, the newest."""
 BAR = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Screen:
-    """What is to be shown."""
-
-    view: Overview
-    dispatcher: Json | None
-    """pid, host and started of the dispatcher that runs."""
-    backends: tuple[BackendView, ...] = ()
-    runs: tuple[RunView, ...] = ()
-    """Those that have not ended, and those that have just now."""
-    inventory_error: str = ""
-    limit: int = 15
-    """Rows of jobs at most."""
 
 
 def renderable(screen: Screen) -> RenderableType:

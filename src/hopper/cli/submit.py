@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hopper.cli.choosing import complete_job
-from hopper.cli.common import config_of, console, examples, json_option, print_json, printable
+from hopper.cli.common import config_of, console, examples, json_option, print_json
 from hopper.cli.workflow_choosing import complete_backend
+from hopper.documents.words import printable
 from hopper.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from hopper.cli.submitting import Queued
+    from hopper.operations.submitting import Queued
 
 LARGE = 50_000_000
 """Bytes from which on reading or copying a zip is shown."""
@@ -108,7 +109,7 @@ def command(
     names or that --include does. The options go over what a zip's hopper-job.yaml says. They go
     to the workers, or with --backend to a cluster or this machine.
     """
-    from hopper.cli.submitting import Submission, submit, wishes
+    from hopper.operations.submitting import Submission, submit, wishes
 
     argv: Sequence[str] | None = ctx.meta.get(_COMMAND)
     _check(sources, include, argv, said["name"])

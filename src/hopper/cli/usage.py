@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hopper.cli.common import duration, size_text
-from hopper.cli.documents import Json
+from hopper.documents.words import duration, size_text
 from hopper.model.attempt import Attempt
 from hopper.model.task import Usage
 
@@ -30,18 +29,3 @@ def _used(usage: Usage) -> list[str]:
         duration(elapsed) if elapsed is not None else "",
     )
     return [text for text in said if text]
-
-
-def usage_document(attempt: Attempt | None) -> Json | None:
-    """Return what an attempt used, with what follows from it; None where nothing is known."""
-    usage = attempt.usage if attempt is not None else None
-    if usage is None:
-        return None
-    return {
-        "cpu_efficiency": usage.cpu_efficiency,
-        "cpu_hours": usage.cpu_hours,
-        "cpu_seconds": usage.cpu_seconds,
-        "elapsed_seconds": usage.elapsed_seconds,
-        "cpus": usage.cpus,
-        "peak_memory": usage.peak_memory,
-    }

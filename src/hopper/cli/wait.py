@@ -7,11 +7,13 @@ from datetime import timedelta
 import click
 
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import jobs_argument, one_job
-from hopper.cli.common import config_of, examples, json_option, print_json, printable
-from hopper.cli.documents import job_document
+from hopper.cli.choosing import jobs_argument
+from hopper.cli.common import config_of, examples, json_option, print_json
 from hopper.cli.times import a_duration
 from hopper.cli.waiting import Waited, wait_for
+from hopper.documents.jobs import job_document
+from hopper.documents.words import printable
+from hopper.operations.finding import one_job
 
 
 @click.command(

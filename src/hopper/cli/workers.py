@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from hopper.cli.common import (
-    ago,
-    config_of,
-    examples,
-    json_option,
-    print_json,
-    size_text,
-    table,
-)
-from hopper.cli.documents import worker_document
+from hopper.cli.common import config_of, examples, json_option, print_json, table
 from hopper.cli.login import login
 from hopper.cli.workers_add import add
 from hopper.cli.workers_edit import drain, pause, remove, resume
 from hopper.cli.workers_look import look_and_show
 from hopper.dispatch.overview import Standing, WorkerView, worker_views
+from hopper.documents.overview import worker_document
+from hopper.documents.words import ago, size_text
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper.cli.common import config_of, examples, printable
-from hopper.cli.workers_edit import inventory_files
+from hopper.cli.common import config_of, examples
+from hopper.documents.words import printable
 from hopper.errors import ConfigError, UsageError
+from hopper.operations.workers import inventory_files
 
 if TYPE_CHECKING:
     from hopper.ansible.host_keys import HostKey

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hopper.cli.common import config_of, examples
 from hopper.errors import UsageError
-
-if TYPE_CHECKING:
-    from hopper.config.model import HopperConfig
+from hopper.operations.workers import drained_of, edit_inventory, jobs_on, set_drained
 
 
 @click.command(epilog=examples("hopper workers remove gpu1", "hopper workers remove gpu1 --force"))
@@ -26,26 +21,15 @@ def remove(ctx: click.Context, *, names: tuple[str, ...], force: bool) -> None:
 
     config = config_of(ctx)
     for name in names:
-        jobs = [] if force else _jobs_on(config, name)
+        jobs = [] if force else jobs_on(config, name)
         if jobs:
             raise UsageError(
                 f"{len(jobs)} jobs are on {name}: {', '.join(jobs[:5])}",
                 way_out=f"'hopper workers drain {name}' and wait for them, or --force",
             )
     for name in names:
-        file = _edit(config, name, partial(remove_worker, name=name))
+        file = edit_inventory(config, name, partial(remove_worker, name=name))
         click.echo(f"removed {name} from {file}")
-
-
-def _jobs_on(config: HopperConfig, worker: str) -> list[str]:
-    from hopper.bootstrap.state import read_state
-
-    with read_state(config) as store:
-        return [
-            job.id
-            for job in store.jobs.values()
-            if (attempt := job.open_attempt) is not None and attempt.worker == worker
-        ]
 
 
 # --- drain, resume, pause
@@ -59,10 +43,10 @@ def drain(ctx: click.Context, *, names: tuple[str, ...]) -> None:
     from hopper.bootstrap.state import dispatching
 
     config = config_of(ctx)
-    _existing(config, names)
-    _set_drained(config, names, drained=True)
+    drained_of(config, names)
+    set_drained(config, names, drained=True)
     for name in names:
-        jobs = len(_jobs_on(config, name))
+        jobs = len(jobs_on(config, name))
         click.echo(f"{name} is drained{f'; {jobs} jobs are still on it' if jobs else ''}")
     if dispatching(config) is not None:
         click.echo("the dispatcher that runs takes it up within seconds", err=True)
@@ -83,8 +67,8 @@ def resume(ctx: click.Context, *, names: tuple[str, ...]) -> None:
         commands.give(config, {"do": "resume"})
         click.echo("jobs are launched again")
         return
-    drained = _existing(config, names)
-    _set_drained(config, [name for name in names if name in drained], drained=False)
+    drained = drained_of(config, names)
+    set_drained(config, [name for name in names if name in drained], drained=False)
     commands.give(config, {"do": "look", "workers": list(names)})
     for name in names:
         click.echo(f"{name} may take jobs again")
@@ -100,49 +84,4 @@ def pause(ctx: click.Context) -> None:
     click.echo("nothing is launched until 'hopper workers resume'")
 
 
-def _existing(config: HopperConfig, names: Sequence[str]) -> set[str]:
-    """Return which workers are drained; UsageError for names that are none."""
-    from hopper.bootstrap.inventory import read_inventory
-    from hopper.doctor import chosen_workers
-
-    reading = read_inventory(config)
-    return {worker.name for worker in chosen_workers(reading, names) if worker.drained}
-
-
-def _set_drained(config: HopperConfig, names: Sequence[str], *, drained: bool) -> None:
-    from hopper.ansible.inventory_file import set_var
-
-    for name in names:
-        change = partial(set_var, host=name, key="hopper_drained", value=drained)
-        _edit(config, name, change)
-
-
 # --- the inventory's files
-
-
-def inventory_files(config: HopperConfig) -> list[Path]:
-    """Return the inventory's files. UsageError where the config names none."""
-    files = [Path(source) for source in config.inventory if "," not in source]
-    if not files:
-        raise UsageError(
-            f"{config.source} names no inventory file",
-            way_out="set 'inventory: inventory.yml' there",
-        )
-    return files
-
-
-def _edit(config: HopperConfig, name: str, change: Callable[[Path], None]) -> Path:
-    """Make the change in the first inventory file that has the worker; return the file."""
-    if any(worker.name == name for worker in config.workers):
-        raise UsageError(
-            f"{name} is named in the config itself", way_out=f"edit it in {config.source}"
-        )
-    refusal: UsageError | None = None
-    for file in inventory_files(config):
-        try:
-            change(file)
-        except UsageError as error:
-            refusal = refusal or error
-        else:
-            return file
-    raise refusal or UsageError(f"no worker {name}")

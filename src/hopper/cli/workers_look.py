@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from hopper.cli.common import print_json, size_text, table
+from hopper.cli.common import print_json, table
+from hopper.documents.words import size_text
+from hopper.documents.workers import look_document
 
 if TYPE_CHECKING:
     from hopper.ansible.looks import Look
@@ -20,16 +22,16 @@ def look_and_show(
     """Look at workers and print what was seen; tell whether all can take jobs."""
     from hopper.bootstrap.inventory import read_inventory
     from hopper.cli.progress import busy
-    from hopper.doctor import look_at
+    from hopper.operations.doctor import look_at
 
     with busy("setting up the workers" if make else "looking at the workers"):
         reading = read_inventory(config)
         looks = look_at(config, reading, names, make=make)
     if as_json:
-        print_json([_document(seen) for seen in looks])
+        print_json([look_document(seen) for seen in looks])
     else:
         from hopper.cli.doctor import MARKS
-        from hopper.doctor import of_worker
+        from hopper.operations.doctor import of_worker
 
         checks = [of_worker(seen, reading.workers[seen.worker]) for seen in looks]
         rows: list[list[str | Text]] = [
@@ -52,20 +54,3 @@ def _made(seen: Look) -> list[str]:
 
 def _clock(seen: Look) -> str:
     return "-" if seen.clock_skew is None else f"{seen.clock_skew:+.1f} s"
-
-
-def _document(seen: Look) -> dict[str, object]:
-    return {
-        "worker": seen.worker,
-        "ready": seen.ready,
-        "unreachable": seen.unreachable,
-        "missing": list(seen.missing),
-        "advice": list(seen.advice),
-        "made": list(seen.made),
-        "inbox": seen.inbox,
-        "outbox": seen.outbox,
-        "tools": dict(seen.tools),
-        "zips": list(seen.zips),
-        "clock_skew_seconds": seen.clock_skew,
-        "free_bytes": seen.free_bytes,
-    }

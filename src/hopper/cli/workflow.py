@@ -8,32 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hopper.cli.common import (
-    config_of,
-    console,
-    examples,
-    json_option,
-    print_json,
-    printable,
-    table,
-)
+from hopper.cli.common import config_of, console, examples, json_option, print_json, table
 from hopper.cli.run_choosing import no_cache_option
 from hopper.cli.workflow_choosing import (
     array_option,
     backend_option,
     most_option,
-    most_runs,
     planned,
     workflow_argument,
 )
-from hopper.cli.workflow_documents import (
-    plan_document,
-    recipe_document,
-    script_of,
-    task_rows,
-    workflow_rows,
-)
+from hopper.cli.workflow_documents import task_rows
+from hopper.documents.words import printable
+from hopper.documents.workflows import plan_document, recipe_document, workflow_rows
 from hopper.errors import UsageError
+from hopper.operations.finding import most_runs
+from hopper.operations.scripts import script_of
 
 if TYPE_CHECKING:
     from hopper.dispatch.run_acts import NewRun
@@ -92,7 +81,7 @@ def show_all(ctx: click.Context, *, as_json: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, *, reference: str, backend: str | None, as_json: bool) -> None:
     """Show where a workflow's tasks come from, and its latest runs; asks no backend."""
-    from hopper.generate import find_recipe
+    from hopper.operations.generate import find_recipe
 
     config = config_of(ctx)
     recipe = find_recipe(config, reference, backend)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +15,6 @@ from hopper.errors import HopperError
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig
     from hopper.dispatch.run_acts import NewRun
-    from hopper.model.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer workflows and the files of sources; nothing where the config cannot be read."""
     del param
-    from hopper.sources import remembered
+    from hopper.operations.sources import remembered
 
     try:
         config = load(ctx.find_root().params.get("config_file"))
@@ -97,22 +95,11 @@ def planned(
     array: str | None = None,
 ) -> NewRun:
     """Return the run that a workflow comes to now; on a terminal, says what it waits for."""
-    from hopper.asking import Asking
     from hopper.cli.progress import busy
-    from hopper.generate import draft, find_recipe, plan
+    from hopper.operations.asking import Asking
+    from hopper.operations.generate import draft, find_recipe, plan
 
     recipe = find_recipe(config, reference, backend)
     with busy(f"getting the tasks of {recipe.name}"), Asking(config) as asking:
         found = draft(recipe, asking)
     return plan(config, found, now=datetime.now(UTC), most=most, array=array)
-
-
-def most_runs(config: HopperConfig) -> Mapping[str, list[Run]]:
-    """Return the runs that are remembered by workflow, the newest first."""
-    from hopper.bootstrap.state import read_state
-
-    found: defaultdict[str, list[Run]] = defaultdict(list)
-    with read_state(config) as store:
-        for run in sorted(store.runs.values(), key=lambda run: run.created_at, reverse=True):
-            found[run.workflow].append(run)
-    return found

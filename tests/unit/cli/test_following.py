@@ -11,12 +11,12 @@ from rich.console import Console
 
 from hopper.cli.choosing import complete_job
 from hopper.cli.main import hopper
-from hopper.cli.status import Glance
 from hopper.cli.status_view import renderable
 from hopper.model.attempt import Outcome, Remains
 from hopper.model.event import Event, EventKind
 from hopper.model.job import Origin
 from hopper.model.states import JobState
+from hopper.operations.glance import Glance
 from hopper.store.lock import StateLock
 from hopper.store.state import StateStore
 from tests.unit.cli.conftest import Desk, ago, attempt, ended, job

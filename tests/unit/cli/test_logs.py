@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopper.bootstrap import visiting
-from hopper.cli import log_reading
-from hopper.cli.log_text import TerminalText, last_lines
 from hopper.home.task_results import OWNER
 from hopper.model.attempt import Outcome
 from hopper.model.job import Job, Origin
@@ -21,6 +19,8 @@ from hopper.model.places import task_folder
 from hopper.model.states import JobState
 from hopper.model.task import Task
 from hopper.model.worker import Worker
+from hopper.operations import log_reading
+from hopper.operations.log_text import TerminalText, last_lines
 from tests.unit.cli.conftest import Desk, ago, attempt, ended, job
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from hopper.backends.systems import script_path
 from hopper.bootstrap import visiting
 from hopper.bootstrap.backends import SCRIPTS
-from hopper.cli import log_reading, run_watch
+from hopper.cli import run_watch
 from hopper.cli.run_progress import Progress, bar, changes, progress
 from hopper.dispatch.changes import Changes
 from hopper.dispatch.run_views import GroupView, view_of
@@ -25,6 +25,7 @@ from hopper.model.places import task_folder
 from hopper.model.run import GitVersion, Run
 from hopper.model.states import JobState
 from hopper.model.task import BatchResources, Task, Usage
+from hopper.operations import log_reading
 from hopper.store.state import StateStore
 from tests.unit.cli.conftest import NOW, Desk, ago, attempt, ended, job
 from tests.unit.cli.node import Node, configure

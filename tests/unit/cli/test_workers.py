@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hopper import doctor
 from hopper.ansible.host_keys import Address, HostKey
 from hopper.ansible.looks import Look
 from hopper.ansible.roster import Reading
@@ -17,6 +16,7 @@ from hopper.bootstrap import commands, inventory
 from hopper.config.model import HopperConfig
 from hopper.errors import ConfigError
 from hopper.model.worker import Worker
+from hopper.operations import doctor
 from tests.unit.cli.shell import Shell
 
 INVENTORY = """\

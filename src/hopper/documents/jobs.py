@@ -1,20 +1,13 @@
-"""The JSON that commands print: stable keys, times ISO 8601 in UTC, sizes in bytes."""
+"""Jobs as JSON."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from hopper.dispatch.overview import Overview, WorkerView
+from hopper.documents.values import Json, iso
+from hopper.documents.words import ago
 from hopper.model.attempt import Attempt
-from hopper.model.job import Job
+from hopper.model.job import Job, Origin
+from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
-
-Json = dict[str, object]
-
-
-def iso(moment: datetime | None) -> str | None:
-    """Return a time as JSON has it."""
-    return moment.isoformat() if moment is not None else None
 
 
 def job_document(job: Job, record: WorkerRecord | None = None) -> Json:
@@ -60,42 +53,33 @@ def array_document(attempt: Attempt | None) -> Json | None:
     return {"id": attempt.array, "index": attempt.array_index}
 
 
-def worker_document(view: WorkerView) -> Json:
-    """Return how a worker stands."""
-    worker, record = view.worker, view.record
+def usage_document(attempt: Attempt | None) -> Json | None:
+    """Return what an attempt used, with what follows from it; None where nothing is known."""
+    usage = attempt.usage if attempt is not None else None
+    if usage is None:
+        return None
     return {
-        "name": view.name,
-        "state": str(view.standing),
-        "detail": view.detail,
-        "address": worker.address if worker is not None else None,
-        "slots": view.slots,
-        "gpus": worker.gpus if worker is not None else None,
-        "tags": sorted(worker.tags) if worker is not None else [],
-        "jobs": list(view.jobs),
-        "last_contact": iso(record.last_contact),
-        "no_contact_since": iso(record.no_contact_since),
-        "quarantined_until": iso(record.quarantined_until),
-        "free_bytes": record.free_bytes,
-        "clock_skew_seconds": record.clock_skew,
+        "cpu_efficiency": usage.cpu_efficiency,
+        "cpu_hours": usage.cpu_hours,
+        "cpu_seconds": usage.cpu_seconds,
+        "elapsed_seconds": usage.elapsed_seconds,
+        "cpus": usage.cpus,
+        "peak_memory": usage.peak_memory,
     }
 
 
-def overview_document(view: Overview, dispatcher: Json | None) -> Json:
-    """Return all of ``hopper status``."""
-    records = {worker.name: worker.record for worker in view.workers}
-
-    def document(job: Job) -> Json:
-        attempt = job.open_attempt
-        return job_document(job, records.get(attempt.worker) if attempt is not None else None)
-
-    return {
-        "at": iso(view.at),
-        "dispatcher": dispatcher,
-        "paused": view.paused,
-        "counts": {str(state): count for state, count in view.counts.items()},
-        "held": view.held,
-        "external": view.external,
-        "on_workers": [document(job) for job in view.on_workers],
-        "pending": [document(job) for job in view.pending],
-        "workers": [worker_document(worker) for worker in view.workers],
-    }
+def remark(job: Job, record: WorkerRecord | None) -> str:
+    """Return what is to be said beside a job's state."""
+    parts = []
+    if record is not None and record.no_contact_since is not None:
+        parts.append(f"no contact for {ago(record.no_contact_since)}")
+    if job.origin is Origin.EXTERNAL:
+        parts.append("external")
+    if job.cancel_requested and not job.state.terminal:
+        parts.append("being cancelled")
+    if job.reason:
+        parts.append(job.reason)
+    attempt = job.open_attempt
+    if attempt is not None and attempt.waits_for and job.state is JobState.SUBMITTED:
+        parts.append(attempt.waits_for)
+    return ", ".join(parts)

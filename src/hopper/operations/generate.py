@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hopper.asking import Asking, find_backend
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.config.names import nearest
@@ -21,6 +20,7 @@ from hopper.dispatch.run_acts import NewRun
 from hopper.errors import UsageError
 from hopper.model.ids import new_job_id
 from hopper.model.run import GitVersion, Run
+from hopper.operations.asking import Asking, find_backend
 from hopper.workflows import globs, shell
 from hopper.workflows.documents import LARGEST, Document, parse
 from hopper.workflows.planning import plan_run

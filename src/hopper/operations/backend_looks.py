@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hopper.asking import Asking, answered
 from hopper.backends.pbs_reading import told_by_version
 from hopper.bootstrap.backends import systems
 from hopper.bootstrap.state import read_state
@@ -17,6 +16,7 @@ from hopper.errors import HopperError
 from hopper.model.attempt import Attempt
 from hopper.model.batch import BatchReport, Query, Said
 from hopper.model.native import BatchReading, ClusterInfo, Followed, NativePhase, NativeSighting
+from hopper.operations.asking import Asking, answered
 from hopper.workflows.shell import path_word
 
 PROGRAMS: Mapping[str, tuple[str, ...]] = {

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hopper.cli.documents import Json, array_document, iso
 from hopper.dispatch.run_views import RunView, elapsed_seconds, taken_count, task_id
+from hopper.documents.jobs import array_document
+from hopper.documents.values import Json, iso
 from hopper.model import wire
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job

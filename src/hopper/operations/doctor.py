@@ -14,9 +14,6 @@ from hopper.ansible.content import collection_folder, playbook_path
 from hopper.ansible.inventory import BACKENDS_FILE
 from hopper.ansible.looks import Look, look
 from hopper.ansible.roster import Reading
-from hopper.asking import Asking
-from hopper.backend_looks import BackendCheck
-from hopper.backend_looks import check as check_backend
 from hopper.bootstrap import inventory
 from hopper.bootstrap.settings import ansible_settings
 from hopper.bootstrap.state import dispatching, read_state
@@ -24,6 +21,9 @@ from hopper.config.dispatch import TransferMode
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError, UsageError
 from hopper.model.worker import Worker
+from hopper.operations.asking import Asking
+from hopper.operations.backend_looks import BackendCheck
+from hopper.operations.backend_looks import check as check_backend
 from hopper.store.check import check as check_store
 
 LOOKS = "looks"

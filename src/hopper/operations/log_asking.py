@@ -15,7 +15,7 @@ from hopper.model.job import Job
 from hopper.model.orders import LogPart, Order, ReadLog
 
 if TYPE_CHECKING:
-    from hopper.asking import Asking
+    from hopper.operations.asking import Asking
 
 
 class NoContact(HopperError):
@@ -76,13 +76,13 @@ class _OnWorker:
 class _OnBackend:
     def __init__(self, config: HopperConfig, limit: int) -> None:
         self._limit = limit
-        from hopper.asking import Asking
+        from hopper.operations.asking import Asking
 
         self._config = config
         self._asking: Asking = Asking(config)
 
     def part(self, job: Job, attempt: Attempt, offset: int, *, errors: bool) -> LogPart | None:
-        from hopper.asking import answered, find_backend
+        from hopper.operations.asking import answered, find_backend
 
         task = job.task
         own = (task.error_file if errors else task.output_file) if task is not None else ""

@@ -14,7 +14,7 @@ from hopper.config.model import HopperConfig
 from hopper.model.ids import JOB_ID
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
-from hopper.takeover import Taken, stable_id, take_over
+from hopper.operations.takeover import Taken, stable_id, take_over
 
 SHA = "ab" * 32
 

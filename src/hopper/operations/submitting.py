@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from hopper.asking import find_backend
 from hopper.bootstrap import commands
 from hopper.bootstrap.state import read_state
-from hopper.cli.choosing import job_before
 from hopper.config.job_file import JobFile
 from hopper.config.model import HopperConfig
 from hopper.config.settings import problems
@@ -26,6 +24,8 @@ from hopper.home.files import trouble
 from hopper.home.pack import pack_command, pack_folder
 from hopper.model.ids import new_job_id
 from hopper.model.job import JobSpec
+from hopper.operations.asking import find_backend
+from hopper.operations.finding import job_before
 from hopper.store.errors import NoAnswer
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hopper.cli.log_asking import FarEnd, NoContact, far_end
-from hopper.cli.log_text import last_lines
-from hopper.cli.whereabouts import log_at_home, system_words
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError, UsageError
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
 from hopper.model.orders import LogPart
+from hopper.operations.log_asking import FarEnd, NoContact, far_end
+from hopper.operations.log_text import last_lines
+from hopper.operations.whereabouts import log_at_home, system_words
 
 if TYPE_CHECKING:
     from hopper.store.state import StateStore

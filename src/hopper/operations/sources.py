@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hopper.asking import Asking, find_backend
 from hopper.config.model import HopperConfig
 from hopper.config.workflows import Source
 from hopper.errors import HopperError, UsageError
-from hopper.generate import SOURCE_TIME
 from hopper.model import wire
+from hopper.operations.asking import Asking, find_backend
+from hopper.operations.generate import SOURCE_TIME
 from hopper.workflows import globs, shell
 
 FILE_NAME = "sources.json"

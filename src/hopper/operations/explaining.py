@@ -1,0 +1,51 @@
+"""Why a job waits, where it is, or why it failed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hopper.bootstrap import inventory
+from hopper.bootstrap.backends import systems
+from hopper.bootstrap.settings import policy_settings
+from hopper.bootstrap.state import dispatching
+from hopper.config.model import HopperConfig
+from hopper.dispatch.book import Book
+from hopper.dispatch.explain import Situation
+from hopper.errors import HopperError
+from hopper.model.job import Job
+from hopper.model.states import JobState
+from hopper.operations.whereabouts import last_lines, log_at_home
+
+if TYPE_CHECKING:
+    from hopper.store.state import StateStore
+
+
+LOG_LINES = 10
+
+
+def situation(config: HopperConfig, store: StateStore) -> Situation:
+    """Return all that an explanation goes by, as it is now."""
+    error = ""
+    workers = {}
+    try:
+        workers = dict(inventory.read_inventory(config).workers)
+    except HopperError as refusal:
+        error = str(refusal)
+    return Situation(
+        book=Book(store.jobs.values(), store.workers.values(), store.settings, store.runs.values()),
+        workers=workers,
+        settings=policy_settings(config),
+        now=datetime.now(UTC),
+        dispatching=dispatching(config) is not None,
+        inventory_error=error,
+        targets=systems(config).targets(),
+    )
+
+
+def log_end(config: HopperConfig, job: Job) -> list[str]:
+    """Return the last lines of the log of a job that has failed."""
+    if job.state is not JobState.FAILED or job.attempt is None:
+        return []
+    path = log_at_home(config, job, job.attempt)
+    return last_lines(path, LOG_LINES) if path is not None else []
