@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,9 +32,12 @@ JOB_SECONDS = 0.01
 def give(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, object]:
     """Have a change of the state made: by the dispatcher when one runs, else here.
 
+    ``by`` of the body is who asks for it; else it is the person whose process this is.
+
     Raises UsageError or HopperError with the refusal, NoAnswer when a dispatcher holds the
     state and does not answer within 10 s (and some more for many jobs).
     """
+    body = {"by": person(), **body}
     deadline = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
@@ -43,6 +47,14 @@ def give(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, objec
                 return _checked(ask(config.paths.db, body, timeout=_answer_patience(body)))
             if time.monotonic() > deadline:
                 raise
+
+
+def person() -> str:
+    """Return the login name of the person whose process this is; empty where there is none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _answer_patience(body: Mapping[str, object]) -> float:

@@ -22,6 +22,7 @@ from hopper.config.seed_worker import SeedWorker
 from hopper.config.settings import Settings, group, key
 from hopper.config.units import Size
 from hopper.config.values import HomePath, as_list, resolved
+from hopper.config.web import Web
 from hopper.config.workflows import Environment, Source, Workflow
 
 
@@ -142,6 +143,7 @@ class HopperConfig(Settings):
     zips: Zips = group(Zips, "What a zip may be.")
     retention: Retention = group(Retention, "How long things are kept at hand.")
     disk: Disk = group(Disk, "When the disk at home counts as full.")
+    web: Web = group(Web, "The web page and HTTP API ('hopper web').")
     workers: tuple[SeedWorker, ...] = key(
         (), "Workers named here and not in an inventory.", unit="list of workers"
     )

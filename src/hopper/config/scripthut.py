@@ -36,12 +36,12 @@ _PRICING = ("region", "price_type", "partitions")
 _SETTINGS = {
     "poll_interval": ("poll", "interval_seconds"),
     "retention_days": ("retention", "days"),
+    "server_host": ("web", "host"),
+    "server_port": ("web", "port"),
 }
 _HOMELESS = {
     "data_dir": "hopper keeps its files where paths.* say",
     "sources_cache_dir": "clones are on the backends, in their clone_dir",
-    "server_host": "the config does not say where pages are served",
-    "server_port": "the config does not say where pages are served",
 }
 
 Item = dict[str, Any]
@@ -100,7 +100,7 @@ class _Conversion:
         names = [str(backend.get("name")) for backend in kept]
         workflows = [self._workflow(item) for item in self._items("workflows", "task_sources")]
         sources = [self._source(item, names) for item in self._items("sources")]
-        body: dict[str, object] = self._settings()
+        body: dict[str, object] = dict(self._settings())
         body["backends"] = kept
         body["environments"] = [
             self._only(item, _ENVIRONMENT, f"environment {item.get('name')}")
@@ -170,13 +170,13 @@ class _Conversion:
         ]
         return [item for item in items if item.get("backend") in backends]
 
-    def _settings(self) -> dict[str, object]:
+    def _settings(self) -> Mapping[str, object]:
         settings = self.raw.get("settings")
-        body: dict[str, object] = {}
+        body: dict[str, dict[str, object]] = {}
         for name, value in (settings if isinstance(settings, dict) else {}).items():
             if name in _SETTINGS:
                 group, key = _SETTINGS[name]
-                body[group] = {key: value}
+                body.setdefault(group, {})[key] = value
             else:
                 why = _HOMELESS.get(str(name), "")
                 self.left.append(f"settings.{name} was left out" + (f": {why}" if why else ""))

@@ -25,15 +25,19 @@ from hopper.model.states import JobState
 
 
 def apply(desk: Desk, body: Mapping[str, object]) -> Done:
-    """Carry out one command on the desk. Raises UsageError for one that makes no sense."""
+    """Carry out one command on the desk. Raises UsageError for one that makes no sense.
+
+    ``by`` of the body is who asks for it, and stands in each event that comes of it.
+    """
+    desk.by = str(body.get("by", ""))
     act = _ACTS.get(str(body.get("do")))
     if act is None:
         raise UsageError(f"unknown command {body.get('do')!r}")
     return act(desk, dict(body))
 
 
-def new_job(arrival: Arrival, now: datetime) -> Job:
-    """Return the job of a zip that has arrived."""
+def new_job(arrival: Arrival, now: datetime, user: str = "") -> Job:
+    """Return the job of a zip that has arrived, handed in by ``user``."""
     return Job(
         id=arrival.job_id,
         spec=arrival.spec,
@@ -47,6 +51,7 @@ def new_job(arrival: Arrival, now: datetime) -> Job:
         unpacked_size=arrival.unpacked_size,
         backend=arrival.backend,
         remote_name=arrival.job_id,
+        user=user,
     )
 
 
@@ -55,7 +60,7 @@ def enter(desk: Desk, arrival: Arrival) -> Job:
 
     The jobs that it comes after may be named; one that names a job nobody knows has failed.
     """
-    job = new_job(arrival, desk.now)
+    job = new_job(arrival, desk.now, desk.by)
     unknown = []
     if arrival.spec.after:
         found = {reference: before(desk, reference) for reference in arrival.spec.after}
@@ -205,6 +210,33 @@ def _adopt(desk: Desk, body: dict[str, object]) -> Done:
     return Done(answer={"job": take_over(desk, body)}, look_at=frozenset({worker}))
 
 
+NOTED = frozenset(
+    {
+        EventKind.WORKER_DRAINED,
+        EventKind.WORKER_RESUMED,
+        EventKind.SOURCE_SYNCED,
+        EventKind.TERMINAL_OPENED,
+        EventKind.ACCOUNT_CHANGED,
+    }
+)
+"""What a person does beside the dispatcher, and is on record all the same."""
+
+
+def _note(desk: Desk, body: dict[str, object]) -> Done:
+    """Put on record what a person has done beside the dispatcher."""
+    kind = next((kind for kind in NOTED if kind == body.get("kind")), None)
+    if kind is None:
+        raise UsageError(f"{body.get('kind')!r} is nothing to be noted")
+    job, worker = body.get("job"), body.get("worker")
+    desk.tell(
+        kind,
+        job=str(job) if job else None,
+        worker=str(worker) if worker else None,
+        reason=str(body.get("reason", "")),
+    )
+    return Done(answer={"noted": str(kind)})
+
+
 Act = Callable[[Desk, dict[str, object]], Done]
 _ACTS: dict[str, Act] = {
     "submit": _submit,
@@ -216,6 +248,7 @@ _ACTS: dict[str, Act] = {
     "pause": _pause,
     "resume": _resume,
     "look": _look,
+    "note": _note,
     "adopt": _adopt,
     **run_acts.ACTS,
 }

@@ -27,6 +27,8 @@ class Desk:
     book: Book
     settings: PolicySettings
     now: datetime
+    by: str = ""
+    """The person who asked for it; empty for what hopper does of itself."""
     jobs: dict[str, Job] = field(default_factory=dict)
     records: dict[str, WorkerRecord] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -74,6 +76,8 @@ class Desk:
         **data: object,
     ) -> None:
         """Add an event."""
+        if self.by:
+            data["by"] = self.by
         self.events.append(
             Event(kind=kind, at=self.now, job=job, worker=worker, reason=reason, data=data)
         )

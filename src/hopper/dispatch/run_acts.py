@@ -63,6 +63,7 @@ def add_tasks(
             run=run.id,
             task=new.task,
             remote_name=new.job,
+            user=run.user,
             no_cache=no_cache,
             # Of the zip that is packed when its turn has come.
             zip_size=_zip_size(run, new),

@@ -84,6 +84,8 @@ class Job:
     """Launches in a row that a worker refused; they cost no retry."""
     refused_by: str = ""
     """The worker that refused last; others are tried first."""
+    user: str = ""
+    """Who handed it in; empty where that is not known."""
     no_cache: bool = False
     """It is to be run, whatever result of an equal task is at home."""
 

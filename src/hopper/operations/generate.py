@@ -6,12 +6,12 @@ home.
 
 from __future__ import annotations
 
-import getpass
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from hopper.bootstrap import commands
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.config.names import nearest
@@ -198,11 +198,12 @@ def plan(
     now: datetime,
     most: int | None = None,
     array: str | None = None,
+    user: str | None = None,
 ) -> NewRun:
     """Return the run that a draft comes to. InvalidWorkflow, UsageError.
 
     ``most`` (tasks at a time) and ``array`` (``auto`` or ``never``) go before what the workflow
-    and the config say.
+    and the config say; ``user`` is who asks for it, if not the person whose process this is.
     """
     recipe, document = drawn.recipe, drawn.document
     owner = recipe.workflow or recipe.source
@@ -217,7 +218,7 @@ def plan(
         git=drawn.git,
         base=drawn.base,
         description=document.description or (owner.description if owner is not None else ""),
-        user=_user(),
+        user=user if user is not None else commands.person(),
         warnings=document.warnings,
     )
     return plan_run(
@@ -228,10 +229,3 @@ def plan(
         retries=config.dispatch.retries,
         files=config.source.parent if recipe.file is not None else drawn.files,
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

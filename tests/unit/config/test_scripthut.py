@@ -78,14 +78,13 @@ def test_the_later_generation(tmp_path: Path) -> None:
     assert config.environments[0].variables == {"VERSION": "1.10"}
     assert config.pricing is not None
     assert (config.poll.interval_seconds, config.retention.days) == (60, 7)
+    assert (config.web.host, config.web.port) == ("127.0.0.1", 8000)
     said = [warning.partition(": ")[2] for warning in converted.warnings]
     assert said == [
         "backend hpc: dataset_dir was left out",
         "backend pbs: its host key is checked; connect once by ssh",
         "backend cloud is of type batch and was left out",
         "settings.data_dir was left out: hopper keeps its files where paths.* say",
-        "settings.server_host was left out: the config does not say where pages are served",
-        "settings.server_port was left out: the config does not say where pages are served",
         "workflow lost was left out: its backend cloud is not there",
         "notify was left out",
     ]

@@ -228,3 +228,34 @@ def test_a_submission_may_be_held() -> None:
     it = book()
     do(it, do="submit", hold=True, **commands.arrival_to_json(arrival()))
     assert it.jobs["b-000001"].held
+
+
+@pytest.mark.parametrize("body", ACTS, ids=lambda body: body["do"])
+def test_who_asked_for_it_stands_in_its_events(body: dict[str, Any]) -> None:
+    state = S.COMPLETED if body["do"] == "requeue" else S.PENDING
+    it = book(in_state(state, held=body["do"] == "release"))
+    _, desk = do(it, **body, jobs=[ID], by="alice")
+    assert desk.events
+    assert {event.data.get("by") for event in desk.events} == {"alice"}
+
+
+def test_what_hopper_does_of_itself_names_nobody() -> None:
+    _, desk = do(book(in_state(S.PENDING)), do="cancel", jobs=[ID])
+    assert all("by" not in event.data for event in desk.events)
+
+
+def test_what_a_person_did_beside_is_noted() -> None:
+    done, desk = do(book(), do="note", kind="worker_drained", worker="w0", by="alice")
+    assert done.answer == {"noted": "worker_drained"}
+    event = desk.events[0]
+    assert (event.kind, event.worker, event.data) == (
+        EventKind.WORKER_DRAINED,
+        "w0",
+        {"by": "alice"},
+    )
+
+
+@pytest.mark.parametrize("kind", ["job_state", "", None, 3])
+def test_nothing_else_can_be_noted(kind: object) -> None:
+    with pytest.raises(UsageError, match="nothing to be noted"):
+        do(book(), do="note", kind=kind)
