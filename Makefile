@@ -18,7 +18,8 @@ PYTEST := python -m pytest -n $(JOBS) --dist loadgroup
 IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 IN_OLDEST := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH"
 
-.PHONY: help demo test soak lint bench clean collections unit oldest coverage system-packages
+.PHONY: help demo test soak lint bench clean collections frontend unit oldest coverage \
+  system-packages
 
 help:
 	@echo 'make demo    three small jobs on two local workers, with a live display'
@@ -33,7 +34,7 @@ demo: $(VENV)/.installed collections
 
 test: lint unit coverage oldest
 
-soak: $(VENV)/.installed-test collections system-packages
+soak: $(VENV)/.installed-test collections system-packages frontend
 	$(IN_VENV) $(PYTEST) -m soak tests
 
 lint: $(VENV)/.installed-test collections
@@ -54,10 +55,11 @@ bench: $(VENV)/.installed-test collections
 clean:
 	rm -rf $(VENV) $(OLDEST) .ansible .coverage .coverage.* .hypothesis .import_linter_cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist hopper-demo htmlcov
+	rm -rf src/hopper/web/static/vendor tests/web/vendor
 
 # --- the parts of test
 
-unit: $(VENV)/.installed-test collections system-packages
+unit: $(VENV)/.installed-test collections system-packages frontend
 	rm -f .coverage .coverage.*
 	$(IN_VENV) $(PYTEST) --cov --cov-report= tests
 
@@ -68,12 +70,17 @@ coverage: $(VENV)/.installed-test
 
 oldest: $(OLDEST)/.installed collections
 	$(IN_OLDEST) $(PYTEST) -m 'ansible and not soak' --ignore tests/acceptance/test_faults.py \
-	  --ignore tests/integration/test_adhoc_native.py tests
+	  --ignore tests/integration/test_adhoc_native.py --ignore tests/unit/web --ignore tests/web tests
 
 # --- set-up
 
 system-packages:
 	@sh tests/system-packages.sh
+
+# Browsers' files from npm: an install before npm was there did without. Tests say what they skip.
+frontend: $(VENV)/.installed system-packages
+	@$(IN_VENV) python -m hopper.web.frontend || true
+	@$(IN_VENV) python -m hopper.web.frontend tests/web tests/web/vendor || true
 
 # A checkout without its link (a downloaded archive, say) gets it back.
 collections:

@@ -18,6 +18,8 @@ busybox:busybox:workers whose sh is busybox
 bsdtar:libarchive-tools:unpacking by bsdtar
 systemd-analyze:systemd:the check of the service unit
 git:git:workflows from git
+npm:npm:the front-end files of web pages
+chromium:chromium:web pages in a real browser
 slurmctld:slurm-wlm:runs on a real Slurm
 munged:munge:runs on a real Slurm
 slurmdbd:slurmdbd:runs on a Slurm with accounting
