@@ -35,7 +35,11 @@ class ConfigError(HopperError):
     exit_code = 2
 
 
-class UnknownJob(UsageError):
+class NotThere(UsageError):
+    """Nothing answers to that id or name."""
+
+
+class UnknownJob(NotThere):
     """No job answers to that id or name."""
 
     def __init__(self, reference: str) -> None:

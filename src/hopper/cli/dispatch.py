@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -25,9 +27,12 @@ _QUIET = frozenset({EventKind.REMAINS_CLEANED, EventKind.LAUNCH_INTENDED})
 )
 @click.option("--once", is_flag=True, help="Look, launch and collect once, then end.")
 @click.option("--until-idle", is_flag=True, help="End when no job is left that could go on.")
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input does.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell what happens.")
 @click.pass_context
-def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) -> None:
+def command(
+    ctx: click.Context, *, once: bool, until_idle: bool, with_parent: bool, quiet: bool
+) -> None:
     """Send jobs to workers, watch them and bring their results home.
 
     Runs until it is told to end (Ctrl-C or SIGTERM); jobs on workers go on running, and the
@@ -41,6 +46,8 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) ->
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop())
+    if with_parent:
+        threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
 
     def tell(event: Event) -> None:
         if not quiet and event.kind not in _QUIET:
@@ -56,6 +63,14 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, quiet: bool) ->
     )
     if until_idle and not stop.times:
         _tell_of_waiting(config)
+
+
+def _end_with_parent(stop: Stop) -> None:
+    """Say the word to end once whoever started this process is gone, however it went."""
+    # Not by sys.stdin, whose lock would be in the way when Python ends.
+    while os.read(0, 1024):
+        pass
+    stop()
 
 
 def _tell_of_waiting(config: HopperConfig) -> None:

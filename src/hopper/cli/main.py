@@ -15,7 +15,7 @@ from hopper.errors import HopperError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("init", "import", "demo", "doctor", "config"),
-    "Dispatch": ("dispatch", "service", "workers", "scan", "backend"),
+    "Dispatch": ("dispatch", "web", "service", "workers", "scan", "backend"),
     "Runs": ("workflow", "source", "run"),
     "Jobs": ("submit", "status", "jobs", "show", "explain", "logs", "results", "wait", "events"),
     "Change": ("cancel", "requeue", "hold", "release", "priority", "shell"),

@@ -13,7 +13,7 @@ from hopper.bootstrap.backends import systems
 from hopper.config.backends import Backend
 from hopper.config.model import HopperConfig
 from hopper.config.workflows import GitClone
-from hopper.errors import HopperError, UsageError
+from hopper.errors import HopperError, NotThere, UsageError
 from hopper.model.batch import BatchOrder, BatchReport, Query, ReadBatchLog, Said
 from hopper.workflows import here, shell
 
@@ -174,7 +174,7 @@ def find_backend(config: HopperConfig, name: str | None, *, workers: bool = Fals
                 f"the backend {name} is the workers, which run no batch system",
                 way_out="see 'hopper workers list'",
             )
-        raise UsageError(
+        raise NotThere(
             f"there is no backend {name!r} in {config.source}", way_out="see 'hopper backend list'"
         )
     return known[name]

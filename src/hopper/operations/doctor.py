@@ -19,7 +19,7 @@ from hopper.bootstrap.settings import ansible_settings
 from hopper.bootstrap.state import dispatching, read_state
 from hopper.config.dispatch import TransferMode
 from hopper.config.model import HopperConfig
-from hopper.errors import HopperError, UsageError
+from hopper.errors import HopperError, NotThere
 from hopper.model.worker import Worker
 from hopper.operations.asking import Asking
 from hopper.operations.backend_looks import BackendCheck
@@ -232,7 +232,7 @@ def chosen_workers(reading: Reading, names: Sequence[str]) -> list[Worker]:
     unknown = [name for name in names if name not in reading.workers]
     if unknown:
         known = ", ".join(list(reading.workers)[:8])
-        raise UsageError(f"no worker {', '.join(unknown)}", way_out=f"there are {known}")
+        raise NotThere(f"no worker {', '.join(unknown)}", way_out=f"there are {known}")
     return [reading.workers[name] for name in dict.fromkeys(names)] or [*reading.workers.values()]
 
 

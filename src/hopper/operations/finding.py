@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hopper.config.model import HopperConfig
 from hopper.dispatch.run_views import task_id
-from hopper.errors import UnknownJob, UsageError
+from hopper.errors import NotThere, UnknownJob, UsageError
 from hopper.model.ids import JOB_ID
 from hopper.model.job import Job
 from hopper.model.run import Run
@@ -86,7 +86,7 @@ def find_run(store: StateStore, reference: str, *, exactly: bool = False) -> Run
         old = list(store.history_runs())
         found = [run for run in old if run.id == reference] or _meant(old, reference)
     if not found:
-        raise UsageError(f"there is no run {reference!r}", way_out=WAY_OUT)
+        raise NotThere(f"there is no run {reference!r}", way_out=WAY_OUT)
     if found[0].workflow == reference and not exactly:
         return max(found, key=lambda run: (run.created_at, run.id))
     if len(found) > 1:
@@ -114,7 +114,7 @@ def find_task(jobs: Sequence[Job], reference: str, run: Run) -> Job:
     if found:
         names = ", ".join(task_id(job) for job in found[:5])
         raise UsageError(f"{reference!r} may be {names}", way_out="give the whole id of the task")
-    raise UsageError(
+    raise NotThere(
         f"run {run.id} has no task {reference!r}", way_out=f"see 'hopper run show {run.id}'"
     )
 

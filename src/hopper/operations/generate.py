@@ -17,7 +17,7 @@ from hopper.config.model import HopperConfig
 from hopper.config.names import nearest
 from hopper.config.workflows import GitClone, Source, Workflow
 from hopper.dispatch.run_acts import NewRun
-from hopper.errors import UsageError
+from hopper.errors import NotThere, UsageError
 from hopper.model.ids import new_job_id
 from hopper.model.run import GitVersion, Run
 from hopper.operations.asking import Asking, find_backend
@@ -59,13 +59,16 @@ class Recipe:
         return owner.max_concurrent if owner is not None else None
 
 
-def find_recipe(config: HopperConfig, reference: str, backend: str | None) -> Recipe:
+def find_recipe(
+    config: HopperConfig, reference: str, backend: str | None, *, files: bool = True
+) -> Recipe:
     """Return the workflow that a person means.
 
     Args:
         config: the config.
         reference: the name of a workflow of the config, ``SOURCE:FILE``, or a file at home.
         backend: where the tasks of a file at home run; may be left out when there is but one.
+        files: whether a file at home may be meant, which only somebody at home may ask for.
 
     Raises UsageError where it is none of these, or the backend does not fit.
     """
@@ -79,12 +82,12 @@ def find_recipe(config: HopperConfig, reference: str, backend: str | None) -> Re
             own = _own_backend(config, source.backend, backend, reference)
             return Recipe(name=reference, backend=own, source=source, source_file=_plain(file))
     path = Path(reference).expanduser()
-    if path.is_file():
+    if files and path.is_file():
         place = find_backend(config, backend, workers=True)
         return Recipe(name=path.stem, backend=place, file=path)
     names = [workflow.name for workflow in config.workflows]
     hint = nearest(reference, names, "workflows") if names else "the config has no workflows"
-    raise UsageError(
+    raise NotThere(
         f"there is no workflow, no SOURCE:FILE and no file {reference!r}; {hint}",
         way_out="see 'hopper workflow list'",
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hopper.config.model import HopperConfig
-from hopper.errors import HopperError, UsageError
+from hopper.errors import HopperError, NotThere, UsageError
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
 from hopper.model.orders import LogPart
@@ -115,7 +115,7 @@ class LogReading:
             return job.attempt
         found = next((a for a in job.attempts if a.number == number), None)
         if found is None and job.attempts and number < job.attempts[-1].number:
-            raise UsageError(f"{job.id} has no attempt {number}")
+            raise NotThere(f"{job.id} has no attempt {number}")
         return found
 
     def _one(self, attempt: Attempt) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hopper.bootstrap.backends import SCRIPTS, systems
 from hopper.dispatch.run_views import task_id
-from hopper.errors import HopperError, UsageError
+from hopper.errors import HopperError, NotThere
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
@@ -30,7 +30,7 @@ def script_of(config: HopperConfig, new: NewRun, task_id: str) -> str:
 
     found = next((task for task in new.tasks if task.task.id == task_id), None)
     if found is None:
-        raise UsageError(f"{new.run.workflow} has no task {task_id!r}")
+        raise NotThere(f"{new.run.workflow} has no task {task_id!r}")
     job = Job(
         id=found.job,
         spec=found.spec,
@@ -63,7 +63,7 @@ def submitted_script(config: HopperConfig, job: Job, number: int | None) -> str 
     wanted = number or job.attempts[-1].number
     attempt = next((item for item in job.attempts if item.number == wanted), None)
     if attempt is None:
-        raise UsageError(f"{task_id(job)} has no attempt {number}")
+        raise NotThere(f"{task_id(job)} has no attempt {number}")
     if attempt.taken_from is not None:
         raise HopperError(
             f"attempt {attempt.number} of {task_id(job)} ran nowhere: {job.reason}",

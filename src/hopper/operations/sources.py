@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hopper.config.model import HopperConfig
 from hopper.config.workflows import Source
-from hopper.errors import HopperError, UsageError
+from hopper.errors import HopperError, NotThere
 from hopper.model import wire
 from hopper.operations.asking import Asking, find_backend
 from hopper.operations.generate import SOURCE_TIME
@@ -45,7 +45,7 @@ def find_source(config: HopperConfig, name: str) -> Source:
     for source in config.sources:
         if source.name == name:
             return source
-    raise UsageError(
+    raise NotThere(
         f"there is no source {name!r} in {config.source}", way_out="see 'hopper source list'"
     )
 

@@ -1,1 +1,1 @@
-"""The web page and HTTP API: what a browser shows of hopper's state, and what it may ask for."""
+"""The web page and the HTTP API: routes parse, make one call, and render."""

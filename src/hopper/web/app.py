@@ -1,0 +1,51 @@
+"""The application: routes, what stands before them, and what lives as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from hopper import __version__
+from hopper.web.pages import overview, system
+from hopper.web.prefix import Prefix
+from hopper.web.problems import tell_problems
+from hopper.web.site import Site
+from hopper.web.static_files import StaticFiles
+
+STATIC = Path(__file__).parent / "static"
+PAGES = (overview, system)
+
+
+def create_app(site: Site) -> ASGIApp:
+    """Return the application of a site."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(site.following.run())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            site.following.close()
+
+    app = FastAPI(
+        title="hopper",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.site = site
+    tell_problems(app)
+    for page in PAGES:
+        app.include_router(page.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(STATIC), name="static")
+    return Prefix(app, site.config.web.root_path)

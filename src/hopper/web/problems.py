@@ -1,0 +1,100 @@
+"""What went wrong, told in the form that the caller reads.
+
+Problems are those of RFC 9457 for programs, a page or a fragment for people.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from hopper.errors import ConfigError, HopperError, IllegalMove, NotThere, RejectedZip, UsageError
+from hopper.operations.log_asking import NoContact
+from hopper.store.errors import LockHeld, NoAnswer, StoreFull
+from hopper.web.rendering import wants_part
+
+if TYPE_CHECKING:
+    from hopper.web.site import Site
+
+STATUSES: tuple[tuple[type[HopperError], int], ...] = (
+    (NotThere, 404),
+    (IllegalMove, 409),
+    (RejectedZip, 422),
+    (NoAnswer, 503),
+    (LockHeld, 503),
+    (NoContact, 503),
+    (StoreFull, 507),
+    (ConfigError, 500),
+    (UsageError, 422),
+    (HopperError, 503),
+)
+"""The status of each error, the first that fits."""
+PROBLEM = "application/problem+json"
+
+
+class Conflict(HopperError):
+    """What is asked does not go with how things are now."""
+
+
+def status_of(error: HopperError) -> int:
+    """Return the HTTP status that says what an error says."""
+    if isinstance(error, Conflict):
+        return 409
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
+def wants_json(request: Request) -> bool:
+    """Return True for a program: it calls the API, or asks for JSON and not for HTML."""
+    accepted = request.headers.get("accept", "*/*")
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    return path.startswith("/api/") or ("json" in accepted and "text/html" not in accepted)
+
+
+def told(
+    request: Request, status: int, what: str, *, way_out: str = "", **more: object
+) -> Response:
+    """Return the answer that tells of a problem; ``more`` goes into its JSON."""
+    title = HTTPStatus(status).phrase
+    if wants_json(request):
+        body = {"type": "about:blank", "title": title, "status": status, "detail": what, **more}
+        if way_out:
+            body["way_out"] = way_out
+        return JSONResponse(body, status_code=status, media_type=PROBLEM)
+    site: Site = request.app.state.site
+    template = "problem_part.html" if wants_part(request) else "problem.html"
+    return site.rendering.page(
+        request, template, status=status, title=title, what=what, way_out=way_out
+    )
+
+
+def tell_problems(app: FastAPI) -> None:
+    """Have every error that a route raises told."""
+
+    @app.exception_handler(HopperError)
+    async def hoppers(request: Request, error: HopperError) -> Response:
+        return told(request, status_of(error), error.what, way_out=error.way_out)
+
+    @app.exception_handler(HTTPException)
+    async def of_http(request: Request, error: HTTPException) -> Response:
+        answer = told(request, error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def of_input(request: Request, error: RequestValidationError) -> Response:
+        errors = [
+            {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]}
+            for fault in error.errors()
+        ]
+        first = errors[0]
+        return told(request, 422, f"{first['where']}: {first['what']}", errors=errors)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        del error  # the server's log has it
+        return told(request, 500, "something went wrong here; the log of 'hopper web' says what")
