@@ -47,5 +47,5 @@ def create_app(site: Site) -> ASGIApp:
     tell_problems(app)
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
-    app.mount("/static", StaticFiles(STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return Prefix(app, site.config.web.root_path)

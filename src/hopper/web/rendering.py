@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.routing import NoMatchFound
 
 from hopper import __version__
 from hopper.config.memory import format_memory
@@ -69,7 +70,7 @@ class Rendering:
             ago=ago, duration=duration, size=size_text, memory=format_memory, iso=_iso
         )
         self._environment.globals.update(
-            version=__version__, missing=missing, htmx_config=json.dumps(HTMX), pages=PAGES
+            version=__version__, missing=missing, htmx_config=json.dumps(HTMX)
         )
         self._static_url = static_url
 
@@ -89,11 +90,20 @@ class Rendering:
         return {
             "url": lambda name, **parts: address(request, name, **parts),
             "static": lambda file: f"{root}/static/{self._static_url(file)}",
+            "pages": [pair for pair in PAGES if _has(request, pair[0])],
             "here": request.url.path.removeprefix(root),
             "identity": None,
             "csrf_token": "",
             "section": "",
         }
+
+
+def _has(request: Request, name: str) -> bool:
+    try:
+        request.app.url_path_for(name)
+    except NoMatchFound:
+        return False
+    return True
 
 
 def wants_part(request: Request) -> bool:
