@@ -1,4 +1,4 @@
-"""``hopper service``: the dispatcher as a systemd user unit."""
+"""``hopper service``: the dispatcher, and its web page if wanted, as a systemd user unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import click
 
 from hopper.cli.common import config_of, examples, json_option, print_json
 from hopper.errors import HopperError
-from hopper.service import ServiceState, UserService, render_unit, run_command, unit_folder
+from hopper.service.unit import render_unit
+from hopper.service.user import ServiceState, UserService, run_command, unit_folder
 
 PASSED_ON = ("SSH_AUTH_SOCK", "ANSIBLE_CONFIG", "ANSIBLE_VAULT_PASSWORD_FILE", "LANG", "PATH")
 """Variables that the unit keeps from the shell that installs it."""
@@ -24,21 +25,29 @@ name_option = click.option(
 
 @click.group(epilog=examples("hopper service install", "hopper service status"))
 def command() -> None:
-    """Have systemd run hopper dispatch, from login or boot on."""
+    """Have systemd run hopper dispatch or hopper web, from login or boot on."""
 
 
 @command.command(
-    "install", epilog=examples("hopper service install", "hopper service install --name lab")
+    "install",
+    epilog=examples(
+        "hopper service install",
+        "hopper service install --web",
+        "hopper service install --name lab",
+    ),
 )
 @name_option
+@click.option(
+    "--web", is_flag=True, help="Serve the web page too, as 'hopper web --dispatch' does."
+)
 @click.option("--print", "only_print", is_flag=True, help="Print the unit; install nothing.")
 @click.pass_context
-def install(ctx: click.Context, *, name: str, only_print: bool) -> None:
+def install(ctx: click.Context, *, name: str, web: bool, only_print: bool) -> None:
     """Write a user unit for this config and start it; again is harmless."""
     config = config_of(ctx)
     kept = {key: os.environ[key] for key in PASSED_ON if os.environ.get(key)}
     # The path as it is called by: resolving it would leave the virtual environment.
-    text = render_unit(config=config.source, python=Path(sys.executable), environment=kept)
+    text = render_unit(config=config.source, python=Path(sys.executable), environment=kept, web=web)
     if only_print:
         click.echo(text, nl=False)
         return

@@ -139,6 +139,7 @@ def test_service_prints_its_unit(state: Path, shell: Shell) -> None:
     unit = shell("service", "install", "--print").out
     assert f"HOPPER_CONFIG={state.parent.parent / 'hopper.yaml'}" in unit
     assert "hopper dispatch" in unit
+    assert "hopper web --dispatch" in shell("service", "install", "--web", "--print").out
 
 
 def test_service_without_systemd_says_what_to_do(

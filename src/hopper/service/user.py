@@ -1,7 +1,4 @@
-"""The dispatcher as a systemd user unit: its text, and installing, asking and removing it.
-
-The format is that of systemd.unit(5), systemd.service(5) and systemd.syntax(7).
-"""
+"""Installing, asking and removing a systemd user unit."""
 
 from __future__ import annotations
 
@@ -12,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hopper.errors import HopperError, UsageError
+from hopper.service.unit import MARK
 
-MARK = "# Written by 'hopper service install'; 'hopper service remove' takes it away."
 COMMAND_TIMEOUT_SECONDS = 90.0
-
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 class ServiceFailed(HopperError):
@@ -74,76 +69,6 @@ class ServiceState:
     enabled: str
     pid: int | None
     lingers: bool | None
-
-
-def quoted(value: str) -> str:
-    """``value`` as one word of ``Environment=``: in quotes, C-escaped, no specifier expanded."""
-    _refuse_unprintable(value)
-    escaped = "".join(
-        _ESCAPES.get(c) or (f"\\x{ord(c):02x}" if ord(c) < 32 or ord(c) == 127 else c)
-        for c in value
-    )
-    return f'"{escaped.replace("%", "%%")}"'
-
-
-def argument(value: str) -> str:
-    """``value`` as one argument of ``ExecStart=``, where a dollar would name a variable."""
-    return quoted(value).replace("$", "$$")
-
-
-def render_unit(*, config: Path, python: Path, environment: Mapping[str, str]) -> str:
-    """The unit file that runs ``hopper dispatch``.
-
-    Args:
-        config: the absolute path of hopper.yaml.
-        python: the absolute path of the Python that has hopper; its folder goes first on PATH.
-        environment: further variables; of PATH the entries come behind Python's folder.
-
-    Raises:
-        UsageError: a path is not absolute, or a value holds what a unit file cannot.
-    """
-    for path in (config, python):
-        if not path.is_absolute():
-            raise UsageError(f"{path} is no absolute path")
-    behind = environment.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
-    variables = {
-        **environment,
-        "HOPPER_CONFIG": str(config),
-        "PATH": f"{python.parent}:{behind}",
-        "PYTHONUNBUFFERED": "1",
-    }
-    assignments = "\n".join(
-        f"Environment={quoted(f'{name}={value}')}" for name, value in sorted(variables.items())
-    )
-    return f"""{MARK}
-[Unit]
-Description=hopper, the job dispatcher
-
-[Service]
-Type=exec
-{assignments}
-ExecStart={_program(str(python))} -P -m hopper dispatch
-Restart=on-failure
-RestartSec=15
-# 2 is a mistake in the config: trying again mends nothing.
-RestartPreventExitStatus=2
-# Jobs of local workers live in this unit's control group and outlive the dispatcher.
-KillMode=process
-OOMPolicy=continue
-TimeoutStopSec=90
-
-[Install]
-WantedBy=default.target
-"""
-
-
-def _program(path: str) -> str:
-    """``path`` as the program of ``ExecStart=``."""
-    if set(path) & set("'\"\\"):
-        # systemd takes no program with these in its name, but any argument.
-        return f"""/bin/sh -c 'exec "$$0" "$$@"' {argument(path)}"""
-    # The program, unlike its arguments, is not searched for variables: a dollar stays single.
-    return quoted(path)
 
 
 def unit_folder(environment: Mapping[str, str], home: Path) -> Path:
@@ -264,12 +189,6 @@ def run_command(command: Sequence[str]) -> Completed:
     except subprocess.TimeoutExpired:
         return Completed(code=124, output=f"no answer within {COMMAND_TIMEOUT_SECONDS:g} s")
     return Completed(code=done.returncode, output=done.stdout.decode(errors="replace"))
-
-
-def _refuse_unprintable(value: str) -> None:
-    """A unit file is UTF-8 and holds no NUL."""
-    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise UsageError(f"{value!r} cannot stand in a unit file", way_out="rename it")
 
 
 def _config_line(text: str) -> str | None:

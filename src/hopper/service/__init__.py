@@ -1,0 +1,1 @@
+"""Hopper as a service of systemd."""
