@@ -10,6 +10,7 @@ from shutil import which
 import click
 
 from hopper.cli.common import config_of, examples, json_option, print_json
+from hopper.cli.web import check_extra
 from hopper.errors import HopperError
 from hopper.service.unit import render_unit
 from hopper.service.user import ServiceState, UserService, run_command, unit_folder
@@ -44,6 +45,8 @@ def command() -> None:
 @click.pass_context
 def install(ctx: click.Context, *, name: str, web: bool, only_print: bool) -> None:
     """Write a user unit for this config and start it; again is harmless."""
+    if web:
+        check_extra()
     config = config_of(ctx)
     kept = {key: os.environ[key] for key in PASSED_ON if os.environ.get(key)}
     # The path as it is called by: resolving it would leave the virtual environment.

@@ -41,7 +41,7 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
-    _check_extra()
+    check_extra()
     config = config_of(ctx)
     web = config.web.model_copy(
         update={
@@ -53,7 +53,8 @@ def command(
     _serve(changed.read_from(config.source), dispatch=dispatch, quiet=quiet)
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raise where the web page's packages are not installed."""
     if any(importlib.util.find_spec(name) is None for name in NEEDS):
         raise HopperError(
             "the web page needs packages that are not installed",

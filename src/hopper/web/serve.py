@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import Callable
 
@@ -81,6 +82,9 @@ def serve(
                 with contextlib.suppress(asyncio.CancelledError):
                     await dispatching
 
+    # Once uvicorn has ended, it raises the signal that ended it again, before the dispatcher has.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(both())
 
