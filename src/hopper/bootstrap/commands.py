@@ -49,6 +49,11 @@ def give(config: HopperConfig, body: Mapping[str, object]) -> Mapping[str, objec
                 raise
 
 
+def asked_by(by: str | None) -> dict[str, str]:
+    """Return what says in a body who asks for it; nothing for the person whose process this is."""
+    return {} if by is None else {"by": by}
+
+
 def person() -> str:
     """Return the login name of the person whose process this is; empty where there is none."""
     try:

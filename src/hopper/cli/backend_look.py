@@ -11,8 +11,7 @@ from rich.text import Text
 from hopper.cli.backend_externals import show_seen
 from hopper.cli.common import config_of, console, examples, json_option, print_json, table
 from hopper.cli.workflow_choosing import backend_argument
-from hopper.documents.backends import check_document, native_job_document
-from hopper.documents.values import Json
+from hopper.documents.backends import check_document, machines_document, native_job_document
 from hopper.documents.words import printable, size_text
 from hopper.errors import UsageError
 
@@ -159,28 +158,12 @@ def info(ctx: click.Context, *, name: str, as_json: bool) -> None:
     with busy(f"asking {name}"), Asking(config) as asking:
         found = machines(config, backend, asking)
     if as_json:
-        print_json(_info_document(found))
+        print_json(machines_document(found))
         return
     out = console()
     for label, text in _info_lines(found):
         out.print(f"{label:<12}", end="", style="bold", markup=False)
         out.print(printable(text), markup=False, soft_wrap=True)
-
-
-def _info_document(found: Machines) -> Json:
-    info = found.info
-    return {
-        "backend": found.backend,
-        "nodes": info.nodes if info is not None else None,
-        "nodes_up": info.nodes_up if info is not None else None,
-        "cpus": info.cpus if info is not None else None,
-        "cpus_free": info.cpus_free if info is not None else None,
-        "partitions": list(info.partitions) if info is not None else [],
-        "clone_dir": found.clone_dir,
-        "clone_bytes": found.clone_bytes,
-        "clones": found.clones,
-        "free_bytes": found.free_bytes,
-    }
 
 
 def _info_lines(found: Machines) -> list[tuple[str, str]]:

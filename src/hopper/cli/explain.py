@@ -8,6 +8,7 @@ from hopper.bootstrap.state import read_state
 from hopper.cli.choosing import job_argument
 from hopper.cli.common import config_of, console, examples, json_option, print_json
 from hopper.dispatch.explain import Explanation, explain
+from hopper.documents.jobs import explanation_document
 from hopper.documents.words import printable
 from hopper.operations.explaining import log_end, situation
 from hopper.operations.finding import one_job
@@ -28,17 +29,7 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
         said = explain(job, situation(config, store))
     lines = log_end(config, job)
     if as_json:
-        print_json(
-            {
-                "id": job.id,
-                "state": str(job.state),
-                "headline": said.headline,
-                "reasons": list(said.reasons),
-                "advice": list(said.advice),
-                "position": said.position,
-                "log_end": lines,
-            }
-        )
+        print_json(explanation_document(job, said, lines))
     else:
         _tell(said, lines)
 

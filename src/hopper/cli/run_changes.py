@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import cast
@@ -14,9 +13,9 @@ from hopper.bootstrap.state import read_state
 from hopper.cli.common import config_of, examples, json_option, print_json
 from hopper.cli.run_choosing import no_cache_option, run_argument
 from hopper.documents.words import printable
-from hopper.errors import HopperError, UsageError
+from hopper.errors import UsageError
 from hopper.operations.finding import find_run
-from hopper.operations.run_changes import live_run_id, results_folder
+from hopper.operations.run_changes import delete_run, live_run_id, results_folder
 
 TOLD = 20
 """Refusals that are told one by one."""
@@ -107,26 +106,15 @@ def delete(ctx: click.Context, *, reference: str, results: bool, sure: bool, as_
     A run that has left for the history is taken out of it. JSON: run, jobs, results (the folder
     that was removed, or null).
     """
-    from hopper.bootstrap.upkeep import forget_texts
-
     config = config_of(ctx)
     with read_state(config) as store:
         run_id = find_run(store, reference, exactly=True).id
-        jobs, archived = store.jobs_of(run_id), run_id not in store.runs
-    folder = results_folder(config, jobs) if results else None
+        folder = results_folder(config, store.jobs_of(run_id)) if results else None
     if not sure:
         _ask(run_id, folder or "")
-    body = {"do": "delete_run", "run": run_id, "archived": archived}
-    answer = {**commands.give(config, body), "jobs": [job.id for job in jobs]}
-    for job in jobs:
-        forget_texts(config, job)
-    if folder is not None:
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise HopperError(f"{folder} cannot be removed: {error.strerror or error}") from error
+    answer = delete_run(config, run_id, results=results)
     if as_json:
-        print_json({**answer, "results": str(folder) if folder is not None else None})
+        print_json(answer)
     else:
         click.echo(f"{run_id}: deleted")
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 import click
 from rich.text import Text
 
-from hopper.bootstrap import visiting
-from hopper.bootstrap.state import read_state
-from hopper.cli.common import config_of, console, examples, json_option, print_json, table
-from hopper.cli.scanning import Found, Seen, orders_for, seen
-from hopper.config.model import HopperConfig
-from hopper.dispatch.book import Book
+from hopper.cli.common import config_of, examples, json_option, print_json, table
+from hopper.cli.progress import busy
 from hopper.documents.words import size_text
-from hopper.errors import UsageError
-from hopper.model.worker import Worker
+from hopper.operations.scanning import Found, Seen, scan
 
 PHASES = {
     "absent": "no trace",
@@ -38,39 +32,13 @@ def command(ctx: click.Context, *, names: tuple[str, ...], as_json: bool) -> Non
     Exit code 1 when one could not be reached.
     """
     config = config_of(ctx)
-    found = _look(config, names)
+    with busy("looking at the workers"):
+        found = scan(config, names)
     if as_json:
         print_json([one.document() for one in found])
     else:
         _show(found)
     ctx.exit(int(any(one.error for one in found)))
-
-
-def _look(config: HopperConfig, names: Sequence[str]) -> list[Seen]:
-    with read_state(config) as store:
-        book = Book(store.jobs.values(), store.workers.values(), store.settings)
-    visitor = visiting.Visitor(config)
-    try:
-        workers = _chosen(visitor.roster.workers(), names)
-        seconds = config.dispatch.order_timeout.total_seconds()
-        orders = orders_for(workers, book, seconds)
-        out = console(stderr=True)
-        if out.is_terminal:
-            with out.status(f"looking at {len(workers)} workers"):
-                reports = visitor.carry_out(orders, timeout=seconds + 30)
-        else:
-            reports = visitor.carry_out(orders, timeout=seconds + 30)
-        now = datetime.now(UTC)
-        return [seen(worker, reports.get(worker.name), book, now) for worker in workers]
-    finally:
-        visitor.close()
-
-
-def _chosen(workers: Mapping[str, Worker], names: Sequence[str]) -> list[Worker]:
-    unknown = [name for name in names if name not in workers]
-    if unknown:
-        raise UsageError(f"no worker {unknown[0]!r}", way_out="see 'hopper workers list'")
-    return [workers[name] for name in names] if names else list(workers.values())
 
 
 def _show(found: Sequence[Seen]) -> None:

@@ -14,15 +14,13 @@ from hopper.cli.times import local
 from hopper.cli.usage import usage_lines
 from hopper.config.memory import format_memory
 from hopper.config.model import HopperConfig
-from hopper.documents.jobs import remark, usage_document
-from hopper.documents.values import iso
+from hopper.documents.jobs import remark, whole_job_document
 from hopper.documents.words import ago, duration, printable, size_text
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
 from hopper.model.worker import WorkerRecord
 from hopper.operations.finding import one_job
-from hopper.operations.whereabouts import log_at_home, result_paths
-from hopper.store.values import to_json
+from hopper.operations.whereabouts import log_at_home, logs_at_home, result_paths
 
 Lines = Iterator[tuple[str, str]]
 
@@ -42,16 +40,8 @@ def command(ctx: click.Context, *, reference: str, as_json: bool) -> None:
         attempt = job.open_attempt
         record = store.workers.get(attempt.worker) if attempt is not None else None
     if as_json:
-        logs = {a.id: log_at_home(config, job, a) for a in job.attempts}
-        print_json(
-            {
-                **to_json(job),
-                "usage": usage_document(job.attempt),
-                "no_contact_since": iso(record.no_contact_since) if record else None,
-                "result_paths": result_paths(config, job),
-                "logs": {key: path for key, path in logs.items() if path is not None},
-            }
-        )
+        results, logs = result_paths(config, job), logs_at_home(config, job)
+        print_json(whole_job_document(job, record, results=results, logs=logs))
         return
     width = 12
     out = console()

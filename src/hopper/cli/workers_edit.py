@@ -8,7 +8,9 @@ import click
 
 from hopper.cli.common import config_of, examples
 from hopper.errors import UsageError
-from hopper.operations.workers import drained_of, edit_inventory, jobs_on, set_drained
+from hopper.operations.workers import drain as drain_them
+from hopper.operations.workers import edit_inventory, jobs_on
+from hopper.operations.workers import resume as resume_them
 
 
 @click.command(epilog=examples("hopper workers remove gpu1", "hopper workers remove gpu1 --force"))
@@ -43,10 +45,7 @@ def drain(ctx: click.Context, *, names: tuple[str, ...]) -> None:
     from hopper.bootstrap.state import dispatching
 
     config = config_of(ctx)
-    drained_of(config, names)
-    set_drained(config, names, drained=True)
-    for name in names:
-        jobs = len(jobs_on(config, name))
+    for name, jobs in drain_them(config, names).items():
         click.echo(f"{name} is drained{f'; {jobs} jobs are still on it' if jobs else ''}")
     if dispatching(config) is not None:
         click.echo("the dispatcher that runs takes it up within seconds", err=True)
@@ -67,9 +66,7 @@ def resume(ctx: click.Context, *, names: tuple[str, ...]) -> None:
         commands.give(config, {"do": "resume"})
         click.echo("jobs are launched again")
         return
-    drained = drained_of(config, names)
-    set_drained(config, [name for name in names if name in drained], drained=False)
-    commands.give(config, {"do": "look", "workers": list(names)})
+    resume_them(config, names)
     for name in names:
         click.echo(f"{name} may take jobs again")
 

@@ -19,7 +19,12 @@ from hopper.cli.workflow_choosing import (
 )
 from hopper.cli.workflow_documents import task_rows
 from hopper.documents.words import printable
-from hopper.documents.workflows import plan_document, recipe_document, workflow_rows
+from hopper.documents.workflows import (
+    plan_document,
+    recipe_document,
+    started_document,
+    workflow_rows,
+)
 from hopper.errors import UsageError
 from hopper.operations.finding import most_runs
 from hopper.operations.scripts import script_of
@@ -174,30 +179,23 @@ def run(
     With --watch or --wait, exit code 1 when the run did not complete. JSON: run, workflow,
     backend, jobs (ids by task), git, warnings.
     """
-    from hopper.bootstrap import commands
-    from hopper.dispatch.run_acts import run_body
+    from hopper.operations.starting import start_run
 
     if watch and as_json:
         raise UsageError("--watch and --json do not go together; try --wait --json")
     config = config_of(ctx)
     new = planned(config, reference, backend, most, array)
-    if not new.tasks:
-        raise UsageError(f"{reference} has no tasks; there is nothing to run")
-    commands.give(config, run_body(replace(new, no_cache=no_cache)))
+    start_run(config, replace(new, no_cache=no_cache))
     _warn(new)
     if not as_json:
         click.echo(new.run.id)
         sys.stdout.flush()
     elif not wait:
-        print_json({**plan_document(new), "run": new.run.id, "jobs": _jobs(new)})
+        print_json(started_document(new))
     if watch or wait:
         from hopper.cli.run_watch import follow
 
         ctx.exit(follow(config, new.run.id, quiet=not watch, as_json=as_json))
-
-
-def _jobs(new: NewRun) -> dict[str, str]:
-    return {task.task.id: task.job for task in new.tasks}
 
 
 def _warn(new: NewRun) -> None:

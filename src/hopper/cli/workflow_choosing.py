@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -96,10 +95,9 @@ def planned(
 ) -> NewRun:
     """Return the run that a workflow comes to now; on a terminal, says what it waits for."""
     from hopper.cli.progress import busy
-    from hopper.operations.asking import Asking
-    from hopper.operations.generate import draft, find_recipe, plan
+    from hopper.operations.generate import find_recipe
+    from hopper.operations.starting import Choices, planned_run
 
     recipe = find_recipe(config, reference, backend)
-    with busy(f"getting the tasks of {recipe.name}"), Asking(config) as asking:
-        found = draft(recipe, asking)
-    return plan(config, found, now=datetime.now(UTC), most=most, array=array)
+    with busy(f"getting the tasks of {recipe.name}"):
+        return planned_run(config, recipe, Choices(most=most, array=array))

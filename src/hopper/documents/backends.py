@@ -8,7 +8,7 @@ from hopper.dispatch.backend_views import BackendView
 from hopper.documents.values import Json, iso
 
 if TYPE_CHECKING:
-    from hopper.operations.backend_looks import BackendCheck, Elsewhere
+    from hopper.operations.backend_looks import BackendCheck, Elsewhere, Machines
 
 
 def backend_document(view: BackendView) -> Json:
@@ -60,4 +60,21 @@ def native_job_document(one: Elsewhere) -> Json:
         "cpus": seen.cpus,
         "job": one.job or None,
         "array": one.array or None,
+    }
+
+
+def machines_document(found: Machines) -> Json:
+    """Return a cluster's machines, and the disk use of its clone_dir."""
+    info = found.info
+    return {
+        "backend": found.backend,
+        "nodes": info.nodes if info is not None else None,
+        "nodes_up": info.nodes_up if info is not None else None,
+        "cpus": info.cpus if info is not None else None,
+        "cpus_free": info.cpus_free if info is not None else None,
+        "partitions": list(info.partitions) if info is not None else [],
+        "clone_dir": found.clone_dir,
+        "clone_bytes": found.clone_bytes,
+        "clones": found.clones,
+        "free_bytes": found.free_bytes,
     }

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from hopper.documents.values import Json, iso
 from hopper.documents.words import ago
+from hopper.model import wire
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
 from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
+
+if TYPE_CHECKING:
+    from hopper.dispatch.explain import Explanation
 
 
 def job_document(job: Job, record: WorkerRecord | None = None) -> Json:
@@ -43,6 +51,40 @@ def job_document(job: Job, record: WorkerRecord | None = None) -> Json:
         "ended_at": iso(attempt.ended_at) if attempt is not None else None,
         "exit_code": attempt.exit_code if attempt is not None else None,
         "no_contact_since": iso(record.no_contact_since) if record is not None else None,
+    }
+
+
+def whole_job_document(
+    job: Job,
+    record: WorkerRecord | None,
+    *,
+    results: Sequence[Path],
+    logs: Mapping[str, Path],
+) -> Json:
+    """Return all that is known of a job.
+
+    ``record`` is that of the worker that it is on; ``results`` and ``logs`` (by attempt) are
+    where at home they lie.
+    """
+    return {
+        **wire.to_json(job),
+        "usage": usage_document(job.attempt),
+        "no_contact_since": iso(record.no_contact_since) if record is not None else None,
+        "result_paths": [str(path) for path in results],
+        "logs": {attempt: str(path) for attempt, path in logs.items()},
+    }
+
+
+def explanation_document(job: Job, said: Explanation, log_end: Sequence[str]) -> Json:
+    """Return why a job waits, where it is, or why it failed."""
+    return {
+        "id": job.id,
+        "state": str(job.state),
+        "headline": said.headline,
+        "reasons": list(said.reasons),
+        "advice": list(said.advice),
+        "position": said.position,
+        "log_end": list(log_end),
     }
 
 

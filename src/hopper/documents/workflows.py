@@ -80,6 +80,12 @@ def plan_document(new: NewRun) -> Json:
     }
 
 
+def started_document(new: NewRun) -> Json:
+    """Return a run that was made, with its jobs by task."""
+    jobs = {task.task.id: task.job for task in new.tasks}
+    return {**plan_document(new), "run": new.run.id, "jobs": jobs}
+
+
 def _task_document(new: NewTask, names: Mapping[str, str]) -> Json:
     said = wire.to_json(new.task)
     return {

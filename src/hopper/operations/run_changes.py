@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hopper.bootstrap import commands
 from hopper.bootstrap.state import read_state
-from hopper.errors import UsageError
+from hopper.bootstrap.upkeep import forget_texts
+from hopper.errors import HopperError, UsageError
 from hopper.model.job import Job
 from hopper.model.places import task_folder
 from hopper.operations.finding import find_run
@@ -33,3 +36,29 @@ def results_folder(config: HopperConfig, jobs: Sequence[Job]) -> str | None:
         folder = task_folder(config.paths.inbox, job).parent
         return str(folder) if folder.is_dir() else None
     return None
+
+
+def delete_run(
+    config: HopperConfig, run_id: str, *, results: bool, by: str | None = None
+) -> dict[str, object]:
+    """Forget a run that has ended, live or of the history; return what there was of it.
+
+    ``results``: what came home of it goes as well. ``by`` is who asks for it, if not the person
+    whose process this is. UsageError for one that has not ended.
+    """
+    with read_state(config) as store:
+        jobs, archived = store.jobs_of(run_id), run_id not in store.runs
+    folder = results_folder(config, jobs) if results else None
+    body = {"do": "delete_run", "run": run_id, "archived": archived}
+    answer = {
+        **commands.give(config, {**body, **commands.asked_by(by)}),
+        "jobs": [job.id for job in jobs],
+    }
+    for job in jobs:
+        forget_texts(config, job)
+    if folder is not None:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise HopperError(f"{folder} cannot be removed: {error.strerror or error}") from error
+    return {**answer, "results": folder}

@@ -33,6 +33,12 @@ def log_at_home(
     return path if path is not None and path.is_file() else None
 
 
+def logs_at_home(config: HopperConfig, job: Job) -> dict[str, Path]:
+    """Return the logs of a job's attempts that have come home, by attempt."""
+    found = {attempt.id: log_at_home(config, job, attempt) for attempt in job.attempts}
+    return {attempt: path for attempt, path in found.items() if path is not None}
+
+
 def system_words(config: HopperConfig, job: Job, attempt: Attempt) -> Path | None:
     """Return what the batch system itself said of an attempt, where it has come home."""
     path = _task_log(config, job, attempt, "system") if job.task is not None else None

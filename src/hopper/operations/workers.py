@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hopper.bootstrap import commands
 from hopper.errors import UsageError
+from hopper.model.event import EventKind
 
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig
@@ -69,3 +71,27 @@ def edit_inventory(config: HopperConfig, name: str, change: Callable[[Path], Non
         else:
             return file
     raise refusal or UsageError(f"no worker {name}")
+
+
+def drain(config: HopperConfig, names: Sequence[str], *, by: str | None = None) -> dict[str, int]:
+    """Send no new jobs to these workers; return how many each still has. UsageError."""
+    drained_of(config, names)
+    set_drained(config, names, drained=True)
+    _note(config, names, EventKind.WORKER_DRAINED, by)
+    return {name: len(jobs_on(config, name)) for name in names}
+
+
+def resume(config: HopperConfig, names: Sequence[str], *, by: str | None = None) -> None:
+    """Let these workers take jobs again: ends drain, quarantine and back-off. UsageError."""
+    drained = drained_of(config, names)
+    back = [name for name in names if name in drained]
+    set_drained(config, back, drained=False)
+    _note(config, back, EventKind.WORKER_RESUMED, by)
+    commands.give(config, {"do": "look", "workers": list(names), **commands.asked_by(by)})
+
+
+def _note(config: HopperConfig, names: Sequence[str], kind: EventKind, by: str | None) -> None:
+    for name in names:
+        commands.give(
+            config, {"do": "note", "kind": str(kind), "worker": name, **commands.asked_by(by)}
+        )

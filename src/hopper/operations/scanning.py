@@ -1,17 +1,27 @@
-"""What a look at the workers asks, and what the answers mean for the jobs. Pure."""
+"""What a look at the workers asks, and what the answers mean for the jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from hopper.bootstrap import visiting
+from hopper.bootstrap.state import read_state
 from hopper.dispatch.book import Book
 from hopper.dispatch.orders import remote_name
+from hopper.errors import NotThere
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job, Origin
 from hopper.model.orders import External, Follow, Order, Report
 from hopper.model.worker import Worker
+
+if TYPE_CHECKING:
+    from hopper.config.model import HopperConfig
+
+MARGIN = 30.0
+"""Seconds beside what an order may take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +75,29 @@ class Seen:
             "boot_id": self.boot_id,
             "items": items,
         }
+
+
+def scan(config: HopperConfig, names: Sequence[str]) -> list[Seen]:
+    """Look at these workers, or at all of them, and change nothing. NotThere for no worker."""
+    with read_state(config) as store:
+        book = Book(store.jobs.values(), store.workers.values(), store.settings)
+    visitor = visiting.Visitor(config)
+    try:
+        workers = _chosen(visitor.roster.workers(), names)
+        seconds = config.dispatch.order_timeout.total_seconds()
+        orders = orders_for(workers, book, seconds)
+        reports = visitor.carry_out(orders, timeout=seconds + MARGIN)
+        now = datetime.now(UTC)
+        return [seen(worker, reports.get(worker.name), book, now) for worker in workers]
+    finally:
+        visitor.close()
+
+
+def _chosen(workers: Mapping[str, Worker], names: Sequence[str]) -> list[Worker]:
+    unknown = [name for name in names if name not in workers]
+    if unknown:
+        raise NotThere(f"no worker {unknown[0]!r}", way_out="see 'hopper workers list'")
+    return [workers[name] for name in names] if names else list(workers.values())
 
 
 def orders_for(workers: Iterable[Worker], book: Book, deadline: float) -> list[Order]:
