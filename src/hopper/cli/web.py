@@ -7,6 +7,8 @@ import importlib.util
 import click
 
 from hopper.cli.common import config_of, examples
+from hopper.cli.web_tokens import token
+from hopper.cli.web_users import user
 from hopper.config.model import HopperConfig
 from hopper.errors import HopperError
 
@@ -20,6 +22,7 @@ NEEDS = ("argon2", "fastapi", "multipart", "prometheus_client", "sse_starlette",
         "hopper web --dispatch",
         "hopper web --port 8080",
         "hopper web --host 0.0.0.0 --dispatch",
+        "hopper web user add alice --role admin",
     ),
 )
 @click.option("--host", help="The address to listen on, in place of web.host.")
@@ -51,6 +54,10 @@ def command(
     )
     changed = config.model_copy(update={"web": web})
     _serve(changed.read_from(config.source), dispatch=dispatch, quiet=quiet)
+
+
+command.add_command(user)
+command.add_command(token)
 
 
 def check_extra() -> None:

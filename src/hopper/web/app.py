@@ -11,14 +11,16 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from hopper import __version__
-from hopper.web.pages import overview, system
+from hopper.web.pages import login, overview, system
 from hopper.web.prefix import Prefix
 from hopper.web.problems import tell_problems
+from hopper.web.security.middleware import GuardMiddleware
+from hopper.web.security.proxies import believe_proxies
 from hopper.web.site import Site
 from hopper.web.static_files import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (overview, system)
+PAGES = (login, overview, system)
 
 
 def create_app(site: Site) -> ASGIApp:
@@ -48,4 +50,6 @@ def create_app(site: Site) -> ASGIApp:
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    return Prefix(app, site.config.web.root_path)
+    # The prefix first: the guard leads to the login below it.
+    whole = Prefix(GuardMiddleware(app, site.guard), site.config.web.root_path)
+    return believe_proxies(whole, site.config.web.trusted_proxies)

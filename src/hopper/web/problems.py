@@ -17,6 +17,7 @@ from hopper.errors import ConfigError, HopperError, IllegalMove, NotThere, Rejec
 from hopper.operations.log_asking import NoContact
 from hopper.store.errors import LockHeld, NoAnswer, StoreFull
 from hopper.web.rendering import wants_part
+from hopper.web.security.refusals import AccessRefused, answer
 
 if TYPE_CHECKING:
     from hopper.web.site import Site
@@ -78,6 +79,12 @@ def tell_problems(app: FastAPI) -> None:
     @app.exception_handler(HopperError)
     async def hoppers(request: Request, error: HopperError) -> Response:
         return told(request, status_of(error), error.what, way_out=error.way_out)
+
+    @app.exception_handler(AccessRefused)
+    async def refused(request: Request, error: AccessRefused) -> Response:
+        if error.login:
+            return answer(request.scope, error)
+        return told(request, error.status, error.what, way_out=error.way_out)
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:

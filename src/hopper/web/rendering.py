@@ -87,13 +87,14 @@ class Rendering:
 
     def _of_request(self, request: Request) -> Mapping[str, object]:
         root = request.scope.get("root_path", "")
+        visit = request.scope.get("state", {}).get("visit")
         return {
             "url": lambda name, **parts: address(request, name, **parts),
             "static": lambda file: f"{root}/static/{self._static_url(file)}",
             "pages": [pair for pair in PAGES if _has(request, pair[0])],
             "here": request.url.path.removeprefix(root),
-            "identity": None,
-            "csrf_token": "",
+            "identity": visit.identity if visit is not None else None,
+            "csrf_token": visit.csrf_token() if visit is not None else "",
             "section": "",
         }
 

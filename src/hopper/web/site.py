@@ -12,6 +12,7 @@ from hopper.config.model import HopperConfig
 if TYPE_CHECKING:
     from hopper.web.following.state import Following
     from hopper.web.rendering import Rendering
+    from hopper.web.security.guard import Guard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,8 @@ class Site:
     following: Following
     """The state as it changes."""
     rendering: Rendering
+    guard: Guard
+    """Who may do what."""
 
 
 def the_site(request: Request) -> Site:

@@ -24,6 +24,11 @@ Stamp = tuple[int, int, int]
 T = TypeVar("T")
 
 
+def web_folder(db: Path) -> Path:
+    """Return where the web server keeps what is its own, below ``paths.db``."""
+    return db / "web"
+
+
 def private_folder(folder: Path) -> Path:
     """Make the folder, or close an open one to others; return it."""
     make_folder(folder)

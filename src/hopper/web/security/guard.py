@@ -33,11 +33,6 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def web_folder(db: Path) -> Path:
-    """Return where the web server keeps what is its own, below ``paths.db``."""
-    return db / "web"
-
-
 LONGEST_IDLE = timedelta(days=7)
 """A login that nobody uses for so long is over."""
 
