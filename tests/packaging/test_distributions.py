@@ -144,3 +144,25 @@ def test_the_installed_package_finds_its_content(installed: Path, tmp_path: Path
 def test_the_installed_demo_runs_its_jobs(installed: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "demo", ignore_errors=True)
     run(installed / "hopper", "demo", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words", ["web", "web user add alice --role admin", "service install --web"]
+)
+def test_without_the_extra_the_page_says_in_one_line_what_to_install(
+    installed: Path, words: str, tmp_path: Path
+) -> None:
+    run(installed / "hopper", "init", cwd=tmp_path)
+    done = subprocess.run(
+        (installed / "hopper", *words.split()),
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [told] = done.stderr.splitlines()
+    assert "pip install 'jobhopper[web]'" in told
