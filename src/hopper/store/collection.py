@@ -17,20 +17,29 @@ class Collection(Mapping[str, T], Generic[T]):
     Follows the documents of a table; ``absorb`` is told which of them changed.
     """
 
-    def __init__(self, kind: type[T], key: str) -> None:
+    def __init__(self, kind: type[T], key: str, *, keep: int | None = None) -> None:
+        """``keep`` is how many decoded values are kept at most, None for all of them."""
         self._kind, self._key = kind, key
+        self._most = keep
         self._documents: Mapping[int, bytes] = {}
         self._ids: dict[str, int] = {}
         self._keys: dict[int, str] = {}
         self._values: dict[str, T] = {}
         self._next_id = 1
 
-    def absorb(self, documents: Mapping[int, bytes], changed: Iterable[int]) -> None:
-        """Show these documents from now on; they differ from those so far in the changed ids."""
+    def absorb(self, documents: Mapping[int, bytes], changed: Iterable[int]) -> set[str]:
+        """Show these documents from now on; they differ from those so far in the changed ids.
+
+        Return the keys that have another value now, or none.
+        """
         self._documents = documents
+        keys: set[str] = set()
         for doc_id in changed:
             raw = documents.get(doc_id)
-            self._take(doc_id, None if raw is None else key_of(raw, self._key))
+            key = None if raw is None else key_of(raw, self._key)
+            keys.update(one for one in (self._keys.get(doc_id), key) if one is not None)
+            self._take(doc_id, key)
+        return keys
 
     def _take(self, doc_id: int, key: str | None) -> None:
         """Take notice that a document has that key now, None when it is gone."""
@@ -80,10 +89,17 @@ class Collection(Mapping[str, T], Generic[T]):
         """Yield the documents as JSON bytes."""
         return (self._documents[doc_id] for doc_id in self._ids.values())
 
+    def raw_of(self, key: str) -> bytes | None:
+        """Return the document of a key as JSON bytes, None when there is none."""
+        doc_id = self._ids.get(key)
+        return None if doc_id is None else self._documents.get(doc_id)
+
     def __getitem__(self, key: str) -> T:
         value = self._values.get(key)
         if value is None:
             value = from_bytes(self._kind, self._documents[self._ids[key]])
+            if self._most is not None and len(self._values) >= self._most:
+                self._values.clear()
             self._values[key] = value
         return value
 

@@ -193,3 +193,35 @@ def _parse_edited(path: Path, raw: bytes, way_out: str) -> DocumentFile:
     if facts.pop(_CHECKSUM, None) != _EDITED:
         raise StoreDamaged(path, None, _CHANGED, way_out=_IF_EDITED + way_out)
     return DocumentFile(facts=facts, tables=tables)
+
+
+def stream_documents(path: Path, *, way_out: str) -> Iterator[tuple[str, int, bytes]]:
+    """Yield table, id and document, one after the other, so that large files need little memory.
+
+    Raises StoreDamaged as read_documents does, but only once all was yielded: what is kept of a
+    file is to be kept at the end.
+    """
+    with path.open("rb") as file:
+        head = file.readline()
+        facts = _facts_or_none(head)
+        if facts is None or facts.get(_CHECKSUM) == _EDITED:
+            for name, documents in read_documents(path, way_out=way_out).tables.items():
+                yield from ((name, doc_id, document) for doc_id, document in documents.items())
+            return
+        plain = {name: value for name, value in facts.items() if name != _CHECKSUM}
+        crc, table = zlib.crc32(encode(plain)), ""
+        for line in file:
+            crc = zlib.crc32(line, crc)
+            if line.startswith(b'"') and line.endswith(b":{\n"):
+                table = decode_name(line[:-3])
+            elif line.startswith(b'"'):
+                yield (table, *_document(line.removesuffix(b"\n")))
+    if facts.get(_CHECKSUM) != f"{crc:08x}":
+        raise StoreDamaged(path, None, _CHANGED, way_out=_IF_EDITED + way_out)
+
+
+def _facts_or_none(head: bytes) -> dict[str, object] | None:
+    try:
+        return _facts(head)
+    except ValueError:
+        return None

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from hopper.store.appendfile import complete_lines
 from hopper.store.change import Change, parse_change
-from hopper.store.codec import payload_of
+from hopper.store.codec import decode_object, payload_of
 from hopper.store.documents import DocumentFile, Tables, read_documents, read_facts
-from hopper.store.errors import StoreDamaged
+from hopper.store.errors import StoreDamaged, StoreError
 from hopper.store.schema import upgraded, upgraded_change
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,12 @@ class Follower:
         """Number of the last commit seen."""
         self.folded_seq = 0
         """Seq of the last event when the snapshot was made."""
+        self.seq = 0
+        """Seq of the last event seen."""
         self.schema = 0
         self.warnings: list[str] = []
+        self.unheard: set[tuple[str, int]] = set()
+        """What the last refresh had read before it failed."""
         self._on_change = on_change
         self._descriptor = -1
         self._offset = 0
@@ -96,8 +100,21 @@ class Follower:
         )
 
     def refresh(self) -> set[tuple[str, int]]:
-        """Read what was committed since; return table and id of each document that changed."""
+        """Read what was committed since; return table and id of each document that changed.
+
+        Where it raises, ``tables`` are those of before with what ``unheard`` tells, and the next
+        call begins there.
+        """
         touched: set[tuple[str, int]] = set()
+        before = self.tables
+        try:
+            return self._refresh(touched)
+        except (StoreError, OSError):
+            self.close()
+            self.tables, self.unheard = before, touched
+            raise
+
+    def _refresh(self, touched: set[tuple[str, int]]) -> set[tuple[str, int]]:
         with contextlib.suppress(StoreDamaged):
             # A commit may be taken back under our eyes; what is really wrong is so after a
             # reload as well.
@@ -124,7 +141,8 @@ class Follower:
         self.tables = content.tables
         self.schema = content.number("schema")
         self.generation = self.snapshot_generation = content.number("generation")
-        self.commits, self.folded_seq = content.number("commits"), content.number("seq")
+        self.commits = content.number("commits")
+        self.seq = self.folded_seq = content.number("seq")
 
     def _snapshot_is_newer(self) -> bool:
         facts = DocumentFile(facts=read_facts(self.folder / SNAPSHOT))
@@ -160,6 +178,8 @@ class Follower:
             self._offset, self._line = end, self._line + 1
             change.apply(self.tables)
             touched.update(change.touched())
+            if change.events:
+                self.seq = DocumentFile(facts=decode_object(change.events[-1])).number("seq")
             if self._on_change is not None:
                 self._on_change(change)
 

@@ -34,20 +34,25 @@ class Setting:
 class Live:
     """The tables of a state folder, each seen as values by key."""
 
-    def __init__(self) -> None:
-        self.jobs = Collection(Job, "id")
+    def __init__(self, *, keep: int | None = None) -> None:
+        """``keep`` is how many decoded jobs, of ours and of others, are kept at most."""
+        self.jobs = Collection(Job, "id", keep=keep)
         self.workers = Collection(WorkerRecord, "name")
         self.runs = Collection(Run, "id")
         self.clusters = Collection(ClusterRecord, "name")
-        self.externals = Collection(ExternalJob, "id")
+        self.externals = Collection(ExternalJob, "id", keep=keep)
         self.stored = Collection(StoredResult, "key")
         self.settings = Collection(Setting, "key")
 
-    def absorb(self, tables: Tables, touched: Iterable[tuple[str, int]]) -> None:
-        """Show these tables from now on; ``touched`` are their documents that have changed."""
+    def absorb(self, tables: Tables, touched: Iterable[tuple[str, int]]) -> dict[str, set[str]]:
+        """Show these tables from now on; ``touched`` are their documents that have changed.
+
+        Return the keys of the values that have changed or gone, by table.
+        """
         changed: defaultdict[str, list[int]] = defaultdict(list)
         for table, doc_id in touched:
             changed[table].append(doc_id)
+        keys: dict[str, set[str]] = {}
         for name, collection in (
             ("jobs", self.jobs),
             ("workers", self.workers),
@@ -58,7 +63,13 @@ class Live:
             ("settings", self.settings),
         ):
             documents = tables.setdefault(name, {})
-            collection.absorb(documents, sorted(changed[name]))
+            keys[name] = collection.absorb(documents, sorted(changed[name]))
+        return {name: found for name, found in keys.items() if found}
+
+    def raw_of(self, table: str, key: str) -> bytes | None:
+        """Return a job of ours or of others as JSON bytes, None when there is none."""
+        tables = {"jobs": self.jobs.raw_of, "externals": self.externals.raw_of}
+        return tables[table](key)
 
     def change_of(self, changes: Changes, last_seq: int) -> Change:
         """Return a commit in documents; its events are numbered from after ``last_seq``."""

@@ -16,7 +16,13 @@ from hopper.model.job import Job
 from hopper.model.run import Run
 from hopper.store.codec import encode
 from hopper.store.collection import key_of
-from hopper.store.documents import DocumentFile, read_documents, write_documents
+from hopper.store.documents import (
+    DocumentFile,
+    read_documents,
+    read_facts,
+    stream_documents,
+    write_documents,
+)
 from hopper.store.files import make_folder
 from hopper.store.schema import SCHEMA, upgraded
 from hopper.store.values import from_bytes, to_bytes
@@ -26,6 +32,7 @@ JOBS = ""
 RUNS = "runs-"
 """What the names of the monthly files begin with, by what is in them."""
 _TABLES = {JOBS: "jobs", RUNS: "runs"}
+LOSE_A_MONTH = "restore it from a backup, or move it away: only what is old of that month is lost"
 _PATIENCE = 3
 """How many times the retention a job stays for remains on a worker that never come clean."""
 
@@ -139,8 +146,21 @@ def _table_of(path: Path) -> str:
 
 def load(path: Path) -> Mapping[int, bytes]:
     """Return the jobs or runs of a monthly file as JSON bytes; StoreDamaged when it is."""
-    way_out = "restore it from a backup, or move it away: only what is old of that month is lost"
-    return upgraded(path, read_documents(path, way_out=way_out)).tables.get(_table_of(path), {})
+    content = read_documents(path, way_out=LOSE_A_MONTH)
+    return upgraded(path, content).tables.get(_table_of(path), {})
+
+
+def stream(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the jobs of a monthly file with their numbers there, in little memory.
+
+    Raises StoreDamaged, perhaps only at the end.
+    """
+    if read_facts(path).get("schema") != SCHEMA:
+        yield from load(path).items()
+        return
+    for table, doc_id, raw in stream_documents(path, way_out=LOSE_A_MONTH):
+        if table == _table_of(path):
+            yield doc_id, raw
 
 
 def history_files(folder: Path, kind: str = JOBS) -> list[Path]:

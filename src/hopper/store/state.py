@@ -38,11 +38,18 @@ class StateStore:
     ``refresh``; the values in them never do.
     """
 
-    def __init__(self, folder: Path, source: Journal | Follower, lock: StateLock | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: Journal | Follower,
+        lock: StateLock | None,
+        *,
+        keep: int | None = None,
+    ) -> None:
         self.folder = folder
         self._source = source
         self._lock = lock
-        self._live = Live()
+        self._live = Live(keep=keep)
         self._last_retention: datetime | None = None
         self._absorb((table, doc_id) for table, ids in source.tables.items() for doc_id in ids)
 
@@ -54,17 +61,19 @@ class StateStore:
         readonly: bool = False,
         lock: StateLock | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        keep: int | None = None,
     ) -> StateStore:
         """Open the state folder; for writing it is made where there is none.
 
         Writing takes the folder's lock, unless the caller has it and passes it on, and lets
         it go at ``close``. A reader takes no lock, changes no file, and shows an empty state
-        where there is none yet. Raises LockHeld, StoreDamaged, StoreTooNew, StoreFull.
+        where there is none yet; ``keep`` is how many decoded jobs it keeps at most, for one
+        that stays for long. Raises LockHeld, StoreDamaged, StoreTooNew, StoreFull.
         """
         if readonly:
             reader = Follower(folder)
             reader.load()
-            return cls(folder, reader, None)
+            return cls(folder, reader, None, keep=keep)
         own = None if lock is not None else StateLock.acquire(folder)
         try:
             return cls(folder, Journal.open(folder, limits=limits), own)
@@ -120,6 +129,25 @@ class StateStore:
             return self._source.events.last_seq
         return last_seq(self.folder / EVENTS)
 
+    @property
+    def seen_seq(self) -> int:
+        """The number of the newest event of what is shown: for a reader, at its last look."""
+        if isinstance(self._source, Journal):
+            return self._source.events.last_seq
+        return self._source.seq
+
+    def raw_jobs(self) -> Iterator[bytes]:
+        """Yield the live jobs as JSON bytes, for those who need little of each."""
+        return self._live.jobs.raw()
+
+    def raw_externals(self) -> Iterator[bytes]:
+        """Yield the jobs of others on clusters as JSON bytes."""
+        return self._live.externals.raw()
+
+    def raw_of(self, table: str, key: str) -> bytes | None:
+        """Return one of ``jobs`` or ``externals`` as JSON bytes; None when there is none."""
+        return self._live.raw_of(table, key)
+
     def job(self, job_id: str) -> Job | None:
         """Return the job of that id, live or from the history; None when there is none."""
         return self._live.jobs.get(job_id) or retention.find(self.folder, job_id)
@@ -159,11 +187,22 @@ class StateStore:
 
     def refresh(self) -> bool:
         """Take in what the writer has committed since; return whether there was anything."""
+        return bool(self.look())
+
+    def look(self) -> Mapping[str, set[str]]:
+        """Take in what the writer has committed since.
+
+        Return the keys of what has changed or gone since, by table (``jobs``, ``runs`` …); no
+        value is decoded. Events alone, without a change, show in ``seen_seq``. Where it raises,
+        what is shown is as it was, but for what could still be read, and it may be called again.
+        """
         if isinstance(self._source, Journal):
-            return False
-        touched = self._source.refresh()
-        self._absorb(touched)
-        return bool(touched)
+            return {}
+        try:
+            return self._absorb(self._source.refresh())
+        except (StoreError, OSError):
+            self._absorb(self._source.unheard)
+            raise
 
     def events(
         self,
@@ -239,8 +278,8 @@ class StateStore:
             raise StoreError(f"{self.folder} is open for reading only")
         return self._source
 
-    def _absorb(self, touched: Iterable[tuple[str, int]]) -> None:
-        self._live.absorb(self._source.tables, touched)
+    def _absorb(self, touched: Iterable[tuple[str, int]]) -> Mapping[str, set[str]]:
+        return self._live.absorb(self._source.tables, touched)
 
     def _retention_due(self, now: datetime) -> bool:
         last = self._last_retention
