@@ -9,10 +9,12 @@ the word ``edited`` in the checksum's place; then it is accepted as it is.
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from hopper.store.codec import decode_object, encode
 from hopper.store.errors import StoreDamaged
@@ -86,7 +88,29 @@ def read_documents(path: Path, *, way_out: str) -> DocumentFile:
 
     ``way_out`` tells a person how to go on without the file.
     """
-    return parse_documents(path, path.read_bytes(), way_out=way_out)
+    with path.open("rb") as file:
+        facts = _checkable_facts(file.readline())
+        if facts is not None:
+            # Line by line: a large file is in memory once, not three times.
+            with contextlib.suppress(StoreDamaged, ValueError):
+                tables = _gathered(_checked_lines(path, file, facts, way_out))
+                return DocumentFile(facts=_without_checksum(facts), tables=tables)
+    return parse_documents(path, path.read_bytes(), way_out=way_out)  # tells what is wrong
+
+
+def _gathered(lines: Iterable[tuple[str, tuple[int, bytes] | None]]) -> Tables:
+    tables: Tables = {}
+    documents: dict[int, bytes] = {}
+    for table, document in lines:
+        if document is None:
+            documents = tables[table] = {}
+        else:
+            documents[document[0]] = document[1]
+    return tables
+
+
+def _without_checksum(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if name != _CHECKSUM}
 
 
 def parse_documents(path: Path, raw: bytes, *, way_out: str) -> DocumentFile:
@@ -130,7 +154,7 @@ def _check(path: Path, raw: bytes, way_out: str) -> tuple[dict[str, object], byt
         facts = None
     if facts is None or facts.get(_CHECKSUM) == _EDITED:
         return None
-    plain = {name: value for name, value in facts.items() if name != _CHECKSUM}
+    plain = _without_checksum(facts)
     if facts.get(_CHECKSUM) != f"{zlib.crc32(body, zlib.crc32(encode(plain))):08x}":
         line, why = _find_damage(body)
         raise StoreDamaged(path, line, why, way_out=_IF_EDITED + way_out)
@@ -202,26 +226,39 @@ def stream_documents(path: Path, *, way_out: str) -> Iterator[tuple[str, int, by
     file is to be kept at the end.
     """
     with path.open("rb") as file:
-        head = file.readline()
-        facts = _facts_or_none(head)
-        if facts is None or facts.get(_CHECKSUM) == _EDITED:
-            for name, documents in read_documents(path, way_out=way_out).tables.items():
-                yield from ((name, doc_id, document) for doc_id, document in documents.items())
+        facts = _checkable_facts(file.readline())
+        if facts is not None:
+            name = ""
+            for table, document in _checked_lines(path, file, facts, way_out):
+                if document is None:
+                    name = table
+                else:
+                    yield (name, *document)
             return
-        plain = {name: value for name, value in facts.items() if name != _CHECKSUM}
-        crc, table = zlib.crc32(encode(plain)), ""
-        for line in file:
-            crc = zlib.crc32(line, crc)
-            if line.startswith(b'"') and line.endswith(b":{\n"):
-                table = decode_name(line[:-3])
-            elif line.startswith(b'"'):
-                yield (table, *_document(line.removesuffix(b"\n")))
+    for table, documents in read_documents(path, way_out=way_out).tables.items():
+        yield from ((table, doc_id, document) for doc_id, document in documents.items())
+
+
+def _checked_lines(
+    path: Path, file: BinaryIO, facts: Mapping[str, object], way_out: str
+) -> Iterator[tuple[str, tuple[int, bytes] | None]]:
+    """Yield the name of each table where it begins, and its documents with an empty name."""
+    plain = _without_checksum(facts)
+    crc = zlib.crc32(encode(plain))
+    for line in file:
+        crc = zlib.crc32(line, crc)
+        if line.startswith(b'"') and line.endswith(b":{\n"):
+            yield decode_name(line[:-3]), None
+        elif line.startswith(b'"'):
+            yield "", _document(line.removesuffix(b"\n"))
     if facts.get(_CHECKSUM) != f"{crc:08x}":
         raise StoreDamaged(path, None, _CHANGED, way_out=_IF_EDITED + way_out)
 
 
-def _facts_or_none(head: bytes) -> dict[str, object] | None:
+def _checkable_facts(head: bytes) -> dict[str, object] | None:
+    """Return the facts from the first line; None where the file is to be read whole."""
     try:
-        return _facts(head)
+        facts = _facts(head)
     except ValueError:
         return None
+    return None if facts is None or facts.get(_CHECKSUM) == _EDITED else facts

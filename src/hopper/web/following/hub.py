@@ -143,13 +143,13 @@ class Hub:
 
     def tell(self, changes: Changes) -> None:
         """Tell all whom the changes concern, soon."""
-        loop = asyncio.get_running_loop()
         for view, channel in self._channels.items():
             shown = seen_in(view, changes)
             if shown is None:
                 continue
             channel.pending = shown if channel.pending is None else channel.pending.then(shown)
             if channel.timer is None:
+                loop = asyncio.get_running_loop()
                 due = max(loop.time(), channel.told + GATHER)
                 channel.timer = loop.call_at(due, self._flush, view, channel)
 

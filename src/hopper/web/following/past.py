@@ -8,6 +8,7 @@ meanwhile. All of this is for threads; each call opens the index for itself.
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import time
 import zlib
@@ -28,8 +29,10 @@ from hopper.web.following.past_rows import (
     values_of,
     where,
 )
-from hopper.web.following.rows import NO_RUN, Home, JobRow, job_row
+from hopper.web.following.rows import NO_RUN, UNREADABLE, Home, JobRow, job_row
 from hopper.web.following.usage import Hours, add_spans
+
+log = logging.getLogger(__name__)
 
 INDEX = "history.sqlite3"
 _PATIENCE = 10.0
@@ -169,8 +172,9 @@ class Past:
                 continue
             if before is not None:
                 self._drop(index, path.name, doc, hours)
-            document = decode_object(raw)
-            row = job_row(document, homes.get(str(document.get("run")), NO_RUN))
+            row = _row(raw, homes)
+            if row is None:
+                continue
             add_spans(hours, row.spans, now=time.time())
             index.execute(INSERT, values_of(row, file=path.name, doc=doc, crc=crc))
 
@@ -218,6 +222,15 @@ def _empty() -> sqlite3.Connection:
     index = sqlite3.connect(":memory:")
     index.executescript(TABLES)
     return index
+
+
+def _row(raw: bytes, homes: Mapping[str, Home]) -> JobRow | None:
+    try:
+        document = decode_object(raw)
+        return job_row(document, homes.get(str(document.get("run")), NO_RUN))
+    except UNREADABLE:
+        log.exception("an old job that cannot be shown: %.200r", raw)
+        return None
 
 
 def home_of(run: Mapping[str, object]) -> Home:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -11,8 +12,8 @@ from hopper.store.codec import decode, encode
 from hopper.web.following.listing import SORTS, Entry, JobFilter
 from hopper.web.following.rows import JobRow
 
-FORMAT = 1
-"""Of the tables and of the rows in them: with another one all is made anew."""
+_MAKING = 1
+"""To be raised when rows are made of documents in another way."""
 TABLES = """
 CREATE TABLE files (name TEXT PRIMARY KEY, stamp TEXT NOT NULL);
 CREATE TABLE jobs (
@@ -49,6 +50,8 @@ INSERT = (
     f"VALUES ({', '.join('?' * len(_COLUMNS))})"
 )
 _KEPT = [field.name for field in fields(JobRow) if field.name != "text"]
+FORMAT = zlib.crc32(repr((_MAKING, TABLES, _KEPT)).encode()) >> 1
+"""Of the tables and of the rows in them: with another one all is made anew."""
 _TIMES = frozenset({"submitted_at", "state_since", "not_before", "started_at", "ended_at"})
 _TUPLES = frozenset({"earlier", "tags", "spans"})
 

@@ -9,7 +9,7 @@ from hopper.store.codec import decode_object
 from hopper.store.state import StateStore
 from hopper.web.following.changes import Changes
 from hopper.web.following.index import JobIndex
-from hopper.web.following.rows import NO_RUN, Home, JobRow, external_row, job_row
+from hopper.web.following.rows import NO_RUN, UNREADABLE, Home, JobRow, external_row, job_row
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Reading:
         try:
             document = decode_object(raw)
             return job_row(document, self._homes.get(str(document.get("run")), NO_RUN))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except UNREADABLE:
             log.exception("a job that cannot be shown: %.200r", raw)
             return None
 
@@ -77,7 +77,7 @@ def _external_row(raw: bytes | None) -> JobRow | None:
         return None
     try:
         return external_row(decode_object(raw))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNREADABLE:
         log.exception("a job of others that cannot be shown: %.200r", raw)
         return None
 

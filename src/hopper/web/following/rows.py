@@ -36,6 +36,9 @@ class Home:
 
 
 NO_RUN = Home()
+_TOO_LARGE = 1 << 53
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+"""What making a row of a document raises that is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,8 @@ class JobRow:
     name: str = ""
     task: str = ""
     """The id of its task in its run."""
+    group: str = ""
+    """The group of its task there."""
     run: str = ""
     workflow: str = ""
     user: str = ""
@@ -100,11 +105,6 @@ class JobRow:
         return self.backend or self.worker
 
     @property
-    def group(self) -> str:
-        """The group of its task in its run."""
-        return group_of(self.task or self.name)
-
-    @property
     def over(self) -> bool:
         """True when it has ended, well or not."""
         return self.state in ENDED
@@ -149,6 +149,7 @@ def job_row(document: Document, run: Home = NO_RUN) -> JobRow:
         id=job_id,
         name=name,
         task=task_id,
+        group=intern(group_of(task_id or name)) if document.get("run") else "",
         run=_short(document.get("run")),
         workflow=run.workflow,
         user=run.user,
@@ -261,7 +262,8 @@ def _part(document: Document, key: str) -> Document:
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    usable = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
+    return value if usable else None  # type: ignore[return-value]
 
 
 def _number(value: object) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Header, Query
@@ -48,7 +49,7 @@ def stream_of(following: Following, view: str, seen: str) -> Stream:
         raise UsageError(f"no view {view!r}", way_out=f"{names}, run:ID or job:ID")
     watcher = following.watch(view, seen)
 
-    async def messages():  # type: ignore[no-untyped-def]
+    async def messages() -> AsyncIterator[bytes]:
         yield f"retry: {RETRY}\n\n".encode()
         async for message in watcher.messages():
             yield message

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from operator import attrgetter
 
 from hopper.dispatch.run_views import GroupView
 from hopper.model.run import Run, RunState, run_state
@@ -14,6 +15,7 @@ from hopper.model.states import JobState
 from hopper.web.following.index import JobIndex
 from hopper.web.following.rows import JobRow
 
+_GROUP_AND_STATE = attrgetter("group", "state")
 _STATES = {state.value: state for state in JobState}
 
 
@@ -69,21 +71,21 @@ class Tallies:
 def tally(run: Run, rows: Sequence[JobRow]) -> RunTally:
     """Return how a run stands, by the rows of its jobs in their order."""
     groups: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
-    for row in rows:
-        if row.state in _STATES:
-            groups[row.group][_STATES[row.state]] += 1
+    for (group, state), count in Counter(map(_GROUP_AND_STATE, rows)).items():
+        if state in _STATES:
+            groups[group][_STATES[state]] += count
     whole: Counter[JobState] = Counter()
     for counts in groups.values():
         whole.update(counts)
-    state = run_state(whole.elements(), cancelled=run.cancelled)
-    over = state not in {RunState.PENDING, RunState.RUNNING}
+    standing = run_state(whole.elements(), cancelled=run.cancelled)
+    over = standing not in {RunState.PENDING, RunState.RUNNING}
     growing = tuple(row for row in rows if row.running_cpus)
     starts = [*chain.from_iterable(row.spans[::3] for row in rows)]
     starts += [row.started_at.timestamp() for row in rows if row.started_at is not None]
     ends = [row.state_since for row in rows if row.state_since is not None]
     return RunTally(
         run=run,
-        state=state,
+        state=standing,
         groups=tuple(GroupView(name=name, counts=counts) for name, counts in groups.items()),
         all=GroupView(name="", counts=whole),
         started_at=datetime.fromtimestamp(min(starts), UTC) if starts else None,
