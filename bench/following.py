@@ -1,4 +1,4 @@
-"""What the pages' look at the state costs: `python bench/following.py [--json] [--folder STATE]`.
+"""What the pages' look at the state costs: `python bench/following.py [--json] [--folder LAB]`.
 
 20 runs of 1,000 tasks and 100,000 jobs in the history (bench/web_state.py makes them).
 """
@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import web_state
 from hopper.dispatch.changes import Changes
 from hopper.store.state import StateStore
-from hopper.web.following.following import Following
 from hopper.web.following.listing import JobFilter
+from hopper.web.following.state import Following
 
 Figures = dict[str, float]
 ROUNDS = 9
@@ -58,8 +58,8 @@ def pages(following: Following) -> Figures:
     for name, wanted in (
         ("all", JobFilter()),
         ("failed", JobFilter(states=frozenset({"failed"}))),
-        ("of a user", JobFilter(user="user3")),
-        ("by text", JobFilter(text="fit.g7")),
+        ("of a user", JobFilter(user="carol")),
+        ("by text", JobFilter(text="fit.7")),
         ("by text, none", JobFilter(text="no such text")),
     ):
         for sort in ("submitted", "cpu_hours"):
@@ -144,7 +144,7 @@ async def of_history(following: Following) -> Figures:
     await timed("all, again", old)
     await timed("all, by name", old, sort="name")
     await timed("all, offset 100,000", old, offset=100_000)
-    await timed("by text", replace(old, text="lr 777"))
+    await timed("by text", replace(old, text="tra 777"))
     await timed("completed", replace(old, states=frozenset({"completed"})))
     return figures
 
@@ -179,8 +179,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hopb") as temporary:
         folder = given.folder or Path(temporary) / "state"
         if given.folder is None:
-            web_state.make(folder)
-        figures = measure(folder)
+            web_state.make_state(folder)
+        figures = measure(folder / "db")
     if given.json:
         print(json.dumps({"at": str(datetime.now(UTC)), **figures}, indent=1))
         return

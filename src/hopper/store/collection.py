@@ -27,19 +27,19 @@ class Collection(Mapping[str, T], Generic[T]):
         self._values: dict[str, T] = {}
         self._next_id = 1
 
-    def absorb(self, documents: Mapping[int, bytes], changed: Iterable[int]) -> set[str]:
+    def absorb(self, documents: Mapping[int, bytes], changed: Iterable[int]) -> list[str]:
         """Show these documents from now on; they differ from those so far in the changed ids.
 
-        Return the keys that have another value now, or none.
+        Return the keys that have another value now, or none, in the order of ``changed``.
         """
         self._documents = documents
-        keys: set[str] = set()
+        keys: dict[str, None] = {}
         for doc_id in changed:
             raw = documents.get(doc_id)
             key = None if raw is None else key_of(raw, self._key)
-            keys.update(one for one in (self._keys.get(doc_id), key) if one is not None)
+            keys.update((one, None) for one in (self._keys.get(doc_id), key) if one is not None)
             self._take(doc_id, key)
-        return keys
+        return list(keys)
 
     def _take(self, doc_id: int, key: str | None) -> None:
         """Take notice that a document has that key now, None when it is gone."""

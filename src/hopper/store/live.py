@@ -44,15 +44,15 @@ class Live:
         self.stored = Collection(StoredResult, "key")
         self.settings = Collection(Setting, "key")
 
-    def absorb(self, tables: Tables, touched: Iterable[tuple[str, int]]) -> dict[str, set[str]]:
+    def absorb(self, tables: Tables, touched: Iterable[tuple[str, int]]) -> dict[str, list[str]]:
         """Show these tables from now on; ``touched`` are their documents that have changed.
 
-        Return the keys of the values that have changed or gone, by table.
+        Return the keys of the values that have changed or gone, by table, the oldest first.
         """
         changed: defaultdict[str, list[int]] = defaultdict(list)
         for table, doc_id in touched:
             changed[table].append(doc_id)
-        keys: dict[str, set[str]] = {}
+        keys: dict[str, list[str]] = {}
         for name, collection in (
             ("jobs", self.jobs),
             ("workers", self.workers),

@@ -189,7 +189,7 @@ class StateStore:
         """Take in what the writer has committed since; return whether there was anything."""
         return bool(self.look())
 
-    def look(self) -> Mapping[str, set[str]]:
+    def look(self) -> Mapping[str, list[str]]:
         """Take in what the writer has committed since.
 
         Return the keys of what has changed or gone since, by table (``jobs``, ``runs`` …); no
@@ -278,7 +278,7 @@ class StateStore:
             raise StoreError(f"{self.folder} is open for reading only")
         return self._source
 
-    def _absorb(self, touched: Iterable[tuple[str, int]]) -> Mapping[str, set[str]]:
+    def _absorb(self, touched: Iterable[tuple[str, int]]) -> Mapping[str, list[str]]:
         return self._live.absorb(self._source.tables, touched)
 
     def _retention_due(self, now: datetime) -> bool:

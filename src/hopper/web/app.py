@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from hopper import __version__
+from hopper.web.following import stream
 from hopper.web.pages import login, overview, system
 from hopper.web.prefix import Prefix
 from hopper.web.problems import tell_problems
@@ -20,7 +21,7 @@ from hopper.web.site import Site
 from hopper.web.static_files import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (login, overview, system)
+PAGES = (login, stream, overview, system)
 
 
 def create_app(site: Site) -> ASGIApp:

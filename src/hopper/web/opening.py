@@ -23,7 +23,7 @@ def open_site(config: HopperConfig) -> Site:
     frontend = find_frontend()
     return Site(
         config=config,
-        following=Following(config),
+        following=Following(config.paths.db),
         rendering=Rendering(frontend.address, frontend.trouble() or ""),
         guard=guard,
     )

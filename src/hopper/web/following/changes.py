@@ -42,12 +42,11 @@ class Changes:
         """Return both as one."""
         jobs = {job: run for job, run in self.jobs.items() if job not in later.gone}
         gone = {job: run for job, run in self.gone.items() if job not in later.jobs}
-        new = (self.new | (later.new - self.gone.keys())) - later.gone.keys()
         return Changes(
             version=later.version,
             seq=later.seq,
             jobs={**jobs, **later.jobs},
-            new=new,
+            new=(self.new | later.new) - later.gone.keys(),
             gone={**gone, **later.gone},
             runs=self.runs | later.runs,
             tables=self.tables | later.tables,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from hopper.store.codec import encode
 from hopper.web.following.changes import Changes
@@ -90,7 +90,7 @@ class Watcher:
         self._leave(self)
         self._ring.set()
 
-    async def messages(self) -> AsyncIterator[bytes]:
+    async def messages(self) -> AsyncGenerator[bytes, None]:
         """Yield messages as they come."""
         try:
             while True:

@@ -54,6 +54,8 @@ class Past:
     def bring_up_to_date(self) -> bool:
         """Take in the monthly files that have changed; return whether there were any."""
         self.trouble = ""
+        if not self.path.exists() and not retention.history_files(self.folder):
+            return False
         try:
             with self._writing() as index:
                 return self._take_in(index)

@@ -33,7 +33,7 @@ class Reading:
             _put(rows, _external_row(raw))
         self.index.update(rows)
 
-    def some(self, keys: Mapping[str, set[str]]) -> Changes:
+    def some(self, keys: Mapping[str, list[str]]) -> Changes:
         """Make the rows anew whose documents have changed; ``keys`` as StateStore.look tells."""
         changed: dict[str, JobRow | None] = {}
         for run_id in self._take_homes(keys.get("runs", ())):
@@ -88,7 +88,7 @@ def _put(rows: dict[str, JobRow | None], row: JobRow | None) -> None:
 
 
 def _changes(
-    keys: Mapping[str, set[str]],
+    keys: Mapping[str, list[str]],
     before: Mapping[str, JobRow | None],
     after: Mapping[str, JobRow | None],
 ) -> Changes:

@@ -6,15 +6,18 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from sse_starlette import EventSourceResponse
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from hopper.errors import UsageError
-from hopper.web.following.following import Following
 from hopper.web.following.hub import VIEWS, is_view
+from hopper.web.following.state import Following
+from hopper.web.security.access import may
+from hopper.web.security.roles import Role
+from hopper.web.site import OfSite
 
 PING = 15
 """Seconds between two comments that keep proxies from ending a quiet stream."""
@@ -28,6 +31,9 @@ _LONGEST = 200
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", max_length=_LONGEST)]
 LastEventIdAsked = Annotated[str, Query(alias="last_event_id", max_length=_LONGEST)]
 ViewName = Annotated[str, Query(max_length=_LONGEST)]
+
+
+router = APIRouter()
 
 
 class Stream(EventSourceResponse):
@@ -47,12 +53,13 @@ def stream_of(following: Following, view: str, seen: str) -> Stream:
     if not is_view(view):
         names = ", ".join(VIEWS)
         raise UsageError(f"no view {view!r}", way_out=f"{names}, run:ID or job:ID")
-    watcher = following.watch(view, seen)
 
     async def messages() -> AsyncIterator[bytes]:
         yield f"retry: {RETRY}\n\n".encode()
-        async for message in watcher.messages():
-            yield message
+        # Not before: nobody would end a watcher whose client has never come to here.
+        async with contextlib.aclosing(following.watch(view, seen).messages()) as found:
+            async for message in found:
+                yield message
 
     return Stream(
         messages(),
@@ -60,3 +67,12 @@ def stream_of(following: Following, view: str, seen: str) -> Stream:
         ping_message_factory=lambda: ServerSentEvent(comment="still here"),
         send_timeout=SEND_PATIENCE,
     )
+
+
+@router.get("/jobs/stream", name="stream", dependencies=[Depends(may(Role.VIEWER))])
+async def stream(
+    site: OfSite, view: ViewName, seen: LastEventId = "", asked: LastEventIdAsked = ""
+) -> Stream:
+    """Send what changes in a view, until the client goes."""
+    # A browser that comes back knows better than the page's address how far it had come.
+    return stream_of(site.following, view, seen or asked)
