@@ -54,6 +54,8 @@ class Submission:
     hold: bool = False
     backend: str | None = None
     """Its name; None for the workers."""
+    by: str | None = None
+    """Who hands it in; None for the person whose process this is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,14 @@ def wishes(said: Mapping[str, object]) -> JobFile:
         raise UsageError(f"--{option}{text.removeprefix(str(place))}") from error
 
 
+def wanted(said: Mapping[str, object]) -> JobFile:
+    """Return what is said of a job by the keys of a job file; UsageError where one is wrong."""
+    try:
+        return JobFile.model_validate(said)
+    except ValidationError as error:
+        raise UsageError(problems(error, JobFile)[0][1]) from error
+
+
 def submit(config: HopperConfig, submission: Submission, stage: Stage) -> list[Queued]:
     """Queue all of it; nothing is queued when one of the zips is not fit to be sent.
 
@@ -102,7 +112,7 @@ def submit(config: HopperConfig, submission: Submission, stage: Stage) -> list[Q
         scratch = tempfile.TemporaryDirectory(prefix=".packing-", dir=config.paths.db)
     with scratch as folder, read_state(config) as store:
         ready = _prepare(config, submission, home, store, Path(folder), stage)
-        return [_queue(config, home, store, item, stage, submission.hold) for item in ready]
+        return [_queue(config, home, store, item, stage, submission) for item in ready]
 
 
 def _batch_system(config: HopperConfig, submission: Submission) -> str:
@@ -203,13 +213,14 @@ def _queue(
     store: StateStore,
     item: _Ready,
     stage: Stage,
-    hold: bool,
+    submission: Submission,
 ) -> Queued:
     new = item.arrival
     with stage("copying", item.path, config.paths.queue / f".{new.job_id}.zip"):
         copy = home.hand_in(item.path, new.job_id)
     try:
-        answer = commands.give(config, {"do": "submit", "hold": hold, **arrival_to_json(new)})
+        asked = {"hold": submission.hold, **commands.asked_by(submission.by)}
+        answer = commands.give(config, {"do": "submit", **asked, **arrival_to_json(new)})
     except NoAnswer:
         # It may have been heard all the same.
         store.refresh()

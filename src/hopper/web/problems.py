@@ -5,6 +5,7 @@ Problems are those of RFC 9457 for programs, a page or a fragment for people.
 
 from __future__ import annotations
 
+import errno
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from hopper.errors import ConfigError, HopperError, IllegalMove, NotThere, RejectedZip, UsageError
+from hopper.home.files import HomeTrouble
 from hopper.operations.log_asking import NoContact
 from hopper.store.errors import LockHeld, NoAnswer, StoreFull
 from hopper.web.rendering import wants_part
@@ -42,11 +44,26 @@ class Conflict(HopperError):
     """What is asked does not go with how things are now."""
 
 
+class TooLarge(HopperError):
+    """More was sent than is taken."""
+
+
+class TooSlow(HopperError):
+    """A client that sends nothing any more."""
+
+
+OWN_STATUSES: tuple[tuple[type[HopperError], int], ...] = (
+    (Conflict, 409),
+    (TooLarge, 413),
+    (TooSlow, 408),
+)
+
+
 def status_of(error: HopperError) -> int:
     """Return the HTTP status that says what an error says."""
-    if isinstance(error, Conflict):
-        return 409
-    return next(status for kind, status in STATUSES if isinstance(error, kind))
+    if isinstance(error, HomeTrouble) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return 507
+    return next(status for kind, status in (*OWN_STATUSES, *STATUSES) if isinstance(error, kind))
 
 
 def wants_json(request: Request) -> bool:
