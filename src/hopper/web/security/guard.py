@@ -77,6 +77,7 @@ class Guard:
         self.passwords = passwords or Passwords()
         self.rate = LoginRate()
         self.hashing = CapacityLimiter(1)
+        self.logging_in = 0
         self._secret = _secret(private_folder(folder))
         # Servers of one machine share a browser's cookies, whatever their ports.
         tail = hashlib.sha256(b"name" + self._secret).hexdigest()[:8]

@@ -12,7 +12,7 @@ from hopper.web.security.guard import Guard
 from hopper.web.security.refusals import AccessRefused
 
 MOST_WAITING = 20
-"""Logins that wait for their turn; each takes a tenth of a second of a core."""
+"""Logins that take turns at a time; each takes a tenth of a second of a core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,18 @@ async def log_in(
     Raises AccessRefused: 401 for a wrong name or password, which are not told apart, 429 with
     the seconds to wait after too many, 503 when too many try at once.
     """
-    if guard.hashing.statistics().tasks_waiting >= MOST_WAITING:
+    if guard.logging_in >= MOST_WAITING:
         raise AccessRefused(503, "too many people log in just now", way_out="try again", wait=5)
     wait = guard.rate.begin(address, name, time.monotonic())
     if wait:
         raise AccessRefused(
             429, "too many logins failed", way_out=f"wait {int(wait / 60) + 1} min", wait=wait
         )
-    found = await to_thread.run_sync(_checked, guard, name, password, limiter=guard.hashing)
+    guard.logging_in += 1
+    try:
+        found = await to_thread.run_sync(_checked, guard, name, password, limiter=guard.hashing)
+    finally:
+        guard.logging_in -= 1
     if found is None:
         raise AccessRefused(401, "name or password is wrong")
     guard.rate.succeeded(address, name)
