@@ -19,8 +19,6 @@ from hopper.web.frontend.vendoring import NotTaken, names, take
 ROOT = Path(__file__).parents[2]
 VENDOR = "hopper/web/static/vendor"
 WARNING = "built without the pinned front-end files"
-PROJECT = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore")
-COLLECTION = ("galaxy.yml", "meta", "playbooks", "plugins", "roles")
 
 pytestmark = [pytest.mark.packaging, pytest.mark.xdist_group("packaging")]
 
@@ -38,15 +36,16 @@ def vendored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The project's files without what npm gives."""
+    """What the build of a container image is given of the project, without what npm gives."""
     folder = tmp_path / "checkout"
-    left = shutil.ignore_patterns("__pycache__", "vendor", ".vendor-*")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=left)
-    for name in PROJECT:
-        shutil.copyfile(ROOT / name, folder / name)
-    for name in COLLECTION:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
-        copy(ROOT / name, folder / name)
+    folder.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", "vendor", ".vendor-*")
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for name in (line[1:] for line in lines if line.startswith("!")):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copyfile(ROOT / name, folder / name)
     return folder
 
 
