@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -105,6 +106,10 @@ class GuardMiddleware:
             await self.app(scope, lasting, send)
         finally:
             await lasting.close()
+        if lasting.ended:
+            # The app takes the client for gone; it is not, unless the app closed as well.
+            with contextlib.suppress(RuntimeError):
+                await send({"type": "websocket.close", "code": 1008, "reason": "logged out"})
 
     def _visit(self, scope: Scope) -> tuple[Request, Visit]:
         request = read_request(scope)

@@ -70,4 +70,6 @@ def test_a_stream_ends_with_the_session(tmp_path: Path) -> None:
 
 
 def test_a_websocket_ends_with_the_session(tmp_path: Path) -> None:
-    assert stay(tmp_path, "websocket", Patient()).seen == "websocket.disconnect"
+    client = Patient()
+    assert stay(tmp_path, "websocket", client).seen == "websocket.disconnect"
+    assert (client.got[-1]["type"], client.got[-1]["code"]) == ("websocket.close", 1008)
