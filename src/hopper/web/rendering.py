@@ -93,6 +93,7 @@ class Rendering:
             "static": lambda file: f"{root}/static/{self._static_url(file)}",
             "pages": [pair for pair in PAGES if _has(request, pair[0])],
             "here": request.url.path.removeprefix(root),
+            "position": getattr(request.state, "position", ""),
             "identity": visit.identity if visit is not None else None,
             "csrf_token": visit.csrf_token() if visit is not None else "",
             "section": "",

@@ -30,6 +30,8 @@ class Site:
 def the_site(request: Request) -> Site:
     """Return the site that a request is for."""
     site: Site = request.app.state.site
+    # Before anything is read: a page's stream goes on from here, so that it misses nothing.
+    request.state.position = str(site.following.position)
     return site
 
 

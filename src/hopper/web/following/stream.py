@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from sse_starlette import EventSourceResponse
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
@@ -17,6 +18,7 @@ from hopper.web.following.hub import VIEWS, is_view
 from hopper.web.following.state import Following
 from hopper.web.security.access import may
 from hopper.web.security.roles import Role
+from hopper.web.security.visits import visit_of
 from hopper.web.site import OfSite
 
 PING = 15
@@ -29,7 +31,7 @@ _LONGEST = 200
 """Characters of a view's name."""
 
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", max_length=_LONGEST)]
-LastEventIdAsked = Annotated[str, Query(alias="last_event_id", max_length=_LONGEST)]
+Since = Annotated[str, Query(alias="last_event_id", max_length=_LONGEST)]
 ViewName = Annotated[str, Query(max_length=_LONGEST)]
 
 
@@ -45,10 +47,13 @@ class Stream(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-def stream_of(following: Following, view: str, seen: str) -> Stream:
+def stream_of(
+    following: Following, view: str, seen: str, *, may_stay: Callable[[], bool] = lambda: True
+) -> Stream:
     """Return the stream of a view from the position that the client has seen, or from now on.
 
-    Raises UsageError where there is no such view.
+    ``may_stay`` is asked now and then: a stream is open for long, and its reader may have been
+    put out meanwhile. Raises UsageError where there is no such view.
     """
     if not is_view(view):
         names = ", ".join(VIEWS)
@@ -58,7 +63,12 @@ def stream_of(following: Following, view: str, seen: str) -> Stream:
         yield f"retry: {RETRY}\n\n".encode()
         # Not before: nobody would end a watcher whose client has never come to here.
         async with contextlib.aclosing(following.watch(view, seen).messages()) as found:
+            asked = time.monotonic()
             async for message in found:
+                if time.monotonic() - asked > PING:
+                    asked = time.monotonic()
+                    if not may_stay():
+                        return
                 yield message
 
     return Stream(
@@ -71,8 +81,13 @@ def stream_of(following: Following, view: str, seen: str) -> Stream:
 
 @router.get("/jobs/stream", name="stream", dependencies=[Depends(may(Role.VIEWER))])
 async def stream(
-    site: OfSite, view: ViewName, seen: LastEventId = "", asked: LastEventIdAsked = ""
+    request: Request,
+    site: OfSite,
+    view: ViewName,
+    seen: LastEventId = "",
+    since: Since = "",
 ) -> Stream:
     """Send what changes in a view, until the client goes."""
     # A browser that comes back knows better than the page's address how far it had come.
-    return stream_of(site.following, view, seen or asked)
+    may_stay = visit_of(request.scope).holds
+    return stream_of(site.following, view, seen or since, may_stay=may_stay)
