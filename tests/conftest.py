@@ -46,19 +46,25 @@ class Eventually(Protocol):
         """Fail the test after ``within`` seconds, naming ``what`` was waited for."""
 
 
+def _wait(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {within:g} s: {what or condition}, last was {value!r}")
+        time.sleep(0.02)
+    return value
+
+
 @pytest.fixture
 def eventually() -> Eventually:
     """Wait for a condition with a deadline, never for a fixed time."""
+    return _wait
 
-    def wait(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
-        deadline = time.monotonic() + within
-        while not (value := condition()):
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {within:g} s: {what or condition}, last was {value!r}")
-            time.sleep(0.02)
-        return value
 
-    return wait
+@pytest.fixture(scope="session")
+def patience() -> Eventually:
+    """The same, for what several tests share."""
+    return _wait
 
 
 @pytest.fixture(scope="session")
