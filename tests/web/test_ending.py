@@ -15,7 +15,7 @@ from hopper.config.load import load
 from tests.conftest import Eventually
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_dispatcher_has_ended_when_the_page_has(
     number: signal.Signals, tmp_path: Path, eventually: Eventually
 ) -> None:

@@ -83,8 +83,7 @@ def serve(
                 with contextlib.suppress(asyncio.CancelledError):
                     await dispatching
 
-    # Once uvicorn has ended, it raises the signal that ended it again, before the dispatcher has.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, server.handle_exit)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(both())
@@ -99,13 +98,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in good order at the first signal, and then leave with exit code 0."""
-        before = {number: signal.signal(number, self.handle_exit) for number in ENDING}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        """Leave signals to ``serve``: uvicorn would raise them again before the dispatcher ends."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
