@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from hopper.store.state import StateStore
 from tests.conftest import Eventually
 from tests.web.browser import launch
 from tests.web.lab import Lab
@@ -26,3 +27,11 @@ def browser() -> Iterator[Browser]:
         started = launch(playwright)
         yield started
         started.close()
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[StateStore]:
+    """The writer of a state that a Page can serve."""
+    (tmp_path / "hopper.yaml").write_text("paths: {db: db}\n", encoding="utf-8")
+    with StateStore.open(tmp_path / "db") as store:
+        yield store
