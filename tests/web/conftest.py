@@ -20,9 +20,12 @@ def lab(tmp_path: Path, eventually: Eventually) -> Lab:
     return Lab(tmp_path, eventually)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser that all tests of a process share; windows are apart."""
+    """A browser that all tests of a module share; windows are apart.
+
+    Not of a session: while it is there, no other test of the process has an event loop.
+    """
     with sync_playwright() as playwright:
         started = launch(playwright)
         yield started

@@ -11,10 +11,10 @@ from playwright.async_api import Page as Tab
 from playwright.async_api import Route, async_playwright
 
 from hopper.store.state import StateStore
+from tests.web.browser import FLAGS
 from tests.web.served import SECONDS, Page, commit, run
 
-CHROMIUM = shutil.which("chromium") or ""
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HTML = """<!doctype html><title>a page</title>
 <span id="live" role="status" data-position="POSITION"></span>
 <time id="age" data-ago datetime="2020-01-01T00:00:00+00:00">long</time>
@@ -35,7 +35,7 @@ HIDE = """hidden => {
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium: install the package chromium")
 
 
 @asynccontextmanager
@@ -48,7 +48,7 @@ async def tab_of(page: Page) -> AsyncIterator[Tab]:
         await route.fulfill(body=html, content_type="text/html")
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         try:
             tab = await browser.new_page()
             tab.set_default_timeout(SECONDS * 1000)
