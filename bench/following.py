@@ -111,12 +111,12 @@ async def watched(following: Following, folder: Path, watchers: int) -> Figures:
         start = time.perf_counter()
         busy = time.process_time()
         following.look()
-        while told < watchers and time.perf_counter() - start < 10:
-            await asyncio.sleep(0.005)
-        figures = {
-            f"{watchers} watchers told after ms": (time.perf_counter() - start) * 1000,
-            f"{watchers} watchers told, CPU ms": (time.process_time() - busy) * 1000,
-        }
+    while told < watchers and time.perf_counter() - start < 10:
+        await asyncio.sleep(0.005)
+    figures = {
+        f"{watchers} watchers told after ms": (time.perf_counter() - start) * 1000,
+        f"{watchers} watchers told, CPU ms": (time.process_time() - busy) * 1000,
+    }
     following.hub.close()
     await asyncio.gather(*tasks)
     return figures

@@ -12,7 +12,19 @@ from starlette.types import ASGIApp
 
 from hopper import __version__
 from hopper.web.following import stream
-from hopper.web.pages import login, overview, system
+from hopper.web.pages import (
+    events,
+    job,
+    job_changes,
+    jobs,
+    login,
+    overview,
+    queue,
+    settings,
+    system,
+    workers,
+)
+from hopper.web.pages.job_rows import send_rows
 from hopper.web.prefix import Prefix
 from hopper.web.problems import tell_problems
 from hopper.web.security.middleware import GuardMiddleware
@@ -21,7 +33,19 @@ from hopper.web.site import Site
 from hopper.web.static_files import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (login, stream, overview, system)
+PAGES = (
+    login,
+    stream,
+    overview,
+    system,
+    jobs,
+    job_changes,
+    job,
+    workers,
+    queue,
+    events,
+    settings,
+)
 
 
 def create_app(site: Site) -> ASGIApp:
@@ -47,6 +71,7 @@ def create_app(site: Site) -> ASGIApp:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.site = site
+    send_rows(site)
     tell_problems(app)
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hopper.config.model import HopperConfig
 from hopper.web.following.state import Following
 from hopper.web.frontend.files import find_frontend
+from hopper.web.places import Places
 from hopper.web.rendering import Rendering
 from hopper.web.security.documents import web_folder
 from hopper.web.security.guard import Guard, GuardRules
@@ -24,6 +25,7 @@ def open_site(config: HopperConfig) -> Site:
     return Site(
         config=config,
         following=Following(config.paths.db),
+        places=Places(config),
         rendering=Rendering(frontend.address, frontend.trouble() or ""),
         guard=guard,
     )

@@ -85,13 +85,18 @@ class Rendering:
         known = {**self._of_request(request), **values}
         return self._environment.get_template(template).render(known)
 
+    def shared(self, template: str, *, root: str, **values: object) -> str:
+        """Return a text that is the same for everybody; it knows no more than ``root``."""
+        return self._environment.get_template(template).render(root=root, **values)
+
     def _of_request(self, request: Request) -> Mapping[str, object]:
         root = request.scope.get("root_path", "")
         visit = request.scope.get("state", {}).get("visit")
         return {
-            "url": lambda name, **parts: address(request, name, **parts),
+            "url": lambda name, /, **parts: address(request, name, **parts),
             "static": lambda file: f"{root}/static/{self._static_url(file)}",
-            "pages": [pair for pair in PAGES if _has(request, pair[0])],
+            "pages": [pair for pair in PAGES if has_page(request, pair[0])],
+            "root": root,
             "here": request.url.path.removeprefix(root),
             "position": getattr(request.state, "position", ""),
             "identity": visit.identity if visit is not None else None,
@@ -100,9 +105,10 @@ class Rendering:
         }
 
 
-def _has(request: Request, name: str) -> bool:
+def has_page(request: Request, name: str, /, **parts: str) -> bool:
+    """Return whether there is a route of that name that takes these parts."""
     try:
-        request.app.url_path_for(name)
+        request.app.url_path_for(name, **parts)
     except NoMatchFound:
         return False
     return True

@@ -11,6 +11,7 @@ from hopper.config.model import HopperConfig
 
 if TYPE_CHECKING:
     from hopper.web.following.state import Following
+    from hopper.web.places import Places
     from hopper.web.rendering import Rendering
     from hopper.web.security.guard import Guard
 
@@ -23,6 +24,8 @@ class Site:
     following: Following
     """The state as it changes."""
     rendering: Rendering
+    places: Places
+    """Workers and backends, as they stand."""
     guard: Guard
     """Who may do what."""
 

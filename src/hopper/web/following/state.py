@@ -101,20 +101,12 @@ class Following:
         try:
             changes = self._take_in()
         except (HopperError, OSError) as refusal:
-            changes = self._troubled(str(refusal))
-        except Exception as fault:
-            # Pages that stand still without a word would be worse than one fault of ours.
-            log.exception("the state cannot be taken in")
-            changes = self._troubled(f"a fault of hopper: {fault!r}")
+            if self.trouble == str(refusal):
+                return
+            log.warning("the state cannot be read: %s", refusal)
+            self.trouble, changes = str(refusal), Changes(whole=True)
         if changes is not None:
             self._note(changes)
-
-    def _troubled(self, trouble: str) -> Changes | None:
-        if self.trouble == trouble:
-            return None
-        log.warning("the state cannot be read: %s", trouble)
-        self.trouble = trouble
-        return Changes(whole=True)
 
     def _take_in(self) -> Changes | None:
         keys, store = self.store.look(), self.store
@@ -264,8 +256,6 @@ class Following:
                 await self.count_usage()
             except (sqlite3.Error, OSError, HopperError) as refusal:
                 log.warning("the CPU hours cannot be counted: %s", refusal)
-            except Exception:
-                log.exception("the CPU hours cannot be counted")
             await anyio.sleep(USAGE_EVERY)
 
     async def count_usage(self) -> None:

@@ -2,24 +2,134 @@
 
 from __future__ import annotations
 
-from anyio import to_thread
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from hopper.bootstrap.state import read_state
-from hopper.operations.glance import Glance, Screen
-from hopper.web.site import OfSite
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from hopper.bootstrap.state import dispatching, read_state
+from hopper.config.model import HopperConfig
+from hopper.dispatch.run_views import run_views
+from hopper.errors import HopperError
+from hopper.operations.run_facts import Facts
+from hopper.web.changing import apart
+from hopper.web.charts.bars import bars
+from hopper.web.charts.heatmap import heatmap
+from hopper.web.following.listing import JobFilter
+from hopper.web.following.state import Following
+from hopper.web.following.tallies import RunTally
+from hopper.web.pages.job_rows import listed
+from hopper.web.pages.jobs import STATES
+from hopper.web.places import Stand
+from hopper.web.rendering import wants_part
+from hopper.web.security.access import may
+from hopper.web.security.roles import Identity, Role
+from hopper.web.site import OfSite, Site
 
 router = APIRouter()
+Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
+
+RUN_STAYS = timedelta(minutes=10)
+"""How long a run that has ended is shown."""
+MOST_RUNS = 20
+FAILURES = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DispatcherNow:
+    """The dispatcher, if one runs."""
+
+    running: bool
+    since: datetime | None = None
+    pid: int = 0
+    host: str = ""
+    paused: bool = False
 
 
 @router.get("/", name="overview")
-async def overview(request: Request, site: OfSite) -> HTMLResponse:
-    """Show how everything stands."""
+async def overview(request: Request, site: OfSite, _: Viewer) -> Response:
+    """Show how everything stands: the whole page, or what changes of it for htmx."""
+    following = site.following
+    stand = await site.places.stand(following)
+    failed = JobFilter(states=frozenset({"failed", "dep_failed"}))
+    failures = following.index.page(failed, sort="ended", limit=FAILURES)
+    return site.rendering.page(
+        request,
+        "overview_part.html" if wants_part(request) else "overview.html",
+        section="overview",
+        trouble=following.trouble,
+        dispatcher=dispatcher_now(site, stand),
+        stand=stand,
+        runs=runs_shown(following, datetime.now(UTC)),
+        states=STATES,
+        counts=following.index.facets().states,
+        held=sum(row.held for row in following.index.rows.values() if row.state == "pending"),
+        failures=listed(following, failures.rows),
+        failed=failures.total,
+        empty=not following.index.rows and not following.store.runs,
+        folder=str(site.config.paths.queue),
+    )
 
-    def look() -> Screen:
-        with read_state(site.config) as store:
-            return Glance(site.config, store).screen(15)
 
-    screen = await to_thread.run_sync(look)
-    return site.rendering.page(request, "overview.html", section="overview", screen=screen)
+def dispatcher_now(site: Site, stand: Stand) -> DispatcherNow:
+    """Return whether a dispatcher runs, and since when."""
+    held = dispatching(site.config)
+    if held is None:
+        return DispatcherNow(running=False, paused=stand.paused)
+    try:
+        since: datetime | None = datetime.fromisoformat(str(held.started))
+    except ValueError:
+        since = None
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    return DispatcherNow(
+        running=True, since=since, pid=held.pid, host=held.host, paused=stand.paused
+    )
+
+
+def runs_shown(following: Following, now: datetime) -> list[RunTally]:
+    """Return the runs that have not ended, or have just now, the newest first."""
+    shown = [
+        tally
+        for tally in following.run_tallies()
+        if tally.ended_at is None or now - tally.ended_at < RUN_STAYS
+    ]
+    return shown[::-1][:MOST_RUNS]
+
+
+@router.get("/overview/usage", name="overview_usage")
+async def usage(request: Request, site: OfSite, _: Viewer) -> Response:
+    """Show the CPU hours of the last year and day."""
+    counted = site.following.usage
+    return site.rendering.page(
+        request,
+        "overview_usage.html",
+        counted=counted is not None,
+        year=heatmap(counted.days if counted is not None else ()),
+        day=bars(counted.hours if counted is not None else ()),
+    )
+
+
+@router.get("/overview/ends", name="overview_ends")
+async def ends(request: Request, site: OfSite, _: Viewer) -> Response:
+    """Tell when the runs that are shown may end, as what ran before lets one expect."""
+    wanted = [
+        one.run.id for one in runs_shown(site.following, datetime.now(UTC)) if one.ended_at is None
+    ]
+    left = await apart(lambda: time_left(site.config, wanted)) if wanted else {}
+    return site.rendering.page(request, "overview_ends.html", left=left)
+
+
+def time_left(config: HopperConfig, runs: list[str]) -> Mapping[str, timedelta | None]:
+    """Return how long these runs may still take; nothing where that cannot be found out."""
+    try:
+        with read_state(config) as store:
+            known = [store.runs[run_id] for run_id in runs if run_id in store.runs]
+            jobs = [job for run in known for job in store.jobs_of(run.id)]
+            facts = Facts(config, store)
+            return {view.run.id: facts.left(view) for view in run_views(known, jobs)}
+    except (HopperError, OSError):
+        return {}

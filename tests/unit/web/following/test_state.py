@@ -197,19 +197,6 @@ def test_a_state_that_cannot_be_opened_now_is_read_again_later(
     assert shown(following) == ["j1"]
 
 
-def test_a_fault_of_ours_is_told_and_ends_nothing(
-    writer: StateStore, following: Following, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer.commit(Commit(jobs=(a_job("j1"),)))
-    with monkeypatch.context() as patched:
-        patched.setattr(following.tallies, "forget", lambda _: 1 / 0)
-        following.look()
-        assert "ZeroDivisionError" in following.trouble
-    following.look()
-    assert not following.trouble
-    assert shown(following) == ["j1"]
-
-
 def test_nothing_opens_a_state_that_is_damaged_from_the_start(tmp_path: Path) -> None:
     (tmp_path / "jobs.json").write_text("{}")
     with pytest.raises(StoreDamaged):

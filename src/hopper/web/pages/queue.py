@@ -1,0 +1,91 @@
+"""Handing zips in by the browser, and what waits for its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from hopper.web.addresses import address
+from hopper.web.changing import apart, changed
+from hopper.web.following.listing import JobFilter
+from hopper.web.following.rows import JobRow
+from hopper.web.problems import wants_json
+from hopper.web.rendering import wants_part
+from hopper.web.security.access import may
+from hopper.web.security.roles import Identity, Role
+from hopper.web.site import OfSite
+from hopper.web.uploads import largest, uploads
+from hopper.web.wishes import submit_received
+
+router = APIRouter()
+Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
+Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
+
+SHOWN = 100
+"""Waiting jobs that are listed."""
+REFUSED = 20
+_LOOKED_THROUGH = 200
+_LATE = float("inf")
+
+
+@router.get("/queue", name="queue")
+async def queue(request: Request, site: OfSite, _: Viewer) -> Response:
+    """Show what waits, in the order in which it will start, and what was refused."""
+    index = site.following.index
+    waiting = in_order(row for row in index.rows.values() if row.state == "pending")
+    newest = index.page(
+        JobFilter(states=frozenset({"failed"}), origin="zip"), limit=_LOOKED_THROUGH
+    )
+    refused = [row for row in newest.rows if row.attempts == 0][:REFUSED]
+    names = [backend.name for backend in site.config.backends if not backend.workers]
+    return site.rendering.page(
+        request,
+        "queue_part.html" if wants_part(request) else "queue.html",
+        section="queue",
+        waiting=waiting[:SHOWN],
+        more=len(waiting) - SHOWN,
+        refused=refused,
+        backends=names,
+        folder=str(site.config.paths.queue),
+        largest=largest(site.config),
+        paused=site.following.store.settings.get("paused") is True,
+        trouble=site.following.trouble,
+    )
+
+
+def in_order(rows: Iterable[JobRow]) -> list[tuple[int | None, JobRow]]:
+    """Return waiting jobs as they will be looked at, those for workers with their place, from 1.
+
+    Held ones come last and have no place; nor have those for backends, where each goes by the
+    room that there is.
+    """
+    ordered = sorted(rows, key=_rank)
+    found: list[tuple[int | None, JobRow]] = []
+    place = 0
+    for row in ordered:
+        counts = not row.held and not row.backend
+        place += counts
+        found.append((place if counts else None, row))
+    return found
+
+
+def _rank(row: JobRow) -> tuple[bool, int, float, str]:
+    at = row.submitted_at.timestamp() if row.submitted_at is not None else _LATE
+    return (row.held, -row.priority, at, row.id)
+
+
+@router.post("/queue", name="hand_in")
+async def hand_in(request: Request, site: OfSite, identity: Operator) -> Response:
+    """Take zips, with what is wanted of them in the form's fields, and queue them."""
+    async with uploads(request, site.config) as received:
+        queued = await apart(
+            lambda: submit_received(site.config, received, received.fields, by=identity.by)
+        )
+    if wants_json(request):
+        return JSONResponse({"queued": [asdict(one) for one in queued]}, status_code=201)
+    words = f"queued: {', '.join(one.job for one in queued)}"
+    return changed(request, site, words, back=address(request, "queue"))

@@ -1,0 +1,128 @@
+"""The config that is in force, for admins."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from hopper.config.load import InvalidConfig, load
+from hopper.config.model import HopperConfig
+from hopper.errors import HopperError
+from hopper.web.changing import apart
+from hopper.web.security.access import may
+from hopper.web.security.roles import Identity, Role
+from hopper.web.site import OfSite
+
+router = APIRouter()
+Admin = Annotated[Identity, Depends(may(Role.ADMIN))]
+
+HIDDEN = "••••••"
+SECRET = re.compile(
+    r"pass(word|wd|phrase)?|secret|token|credential|api_?key|private", re.IGNORECASE
+)
+_AN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s]+@", re.IGNORECASE)
+PACKAGES = ("jobhopper", "ansible-core", "fastapi", "uvicorn", "tinydb", "pydantic")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A folder or file of the config's ``paths``."""
+
+    name: str
+    path: str
+    there: bool
+    free: int | None
+    """Bytes free where it is."""
+
+
+@router.get("/settings", name="settings")
+async def settings(request: Request, site: OfSite, _: Admin) -> Response:
+    """Show the config in force with its secrets masked, and what is wrong with its file."""
+    config = site.config
+    wrong = await apart(lambda: problems(config))
+    return site.rendering.page(
+        request,
+        "settings.html",
+        section="settings",
+        source=str(config.source),
+        text=config_text(config),
+        problems=wrong,
+        versions=versions(),
+        places=await apart(lambda: places(config)),
+    )
+
+
+def config_text(config: HopperConfig) -> str:
+    """Return the config in force as YAML, without what nobody but its owner is to know."""
+    shown = masked(config.model_dump(mode="json"))
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def masked(value: object, *, hide: bool = False) -> object:
+    """Return a value of the config with secrets hidden.
+
+    Hidden are texts under keys that tell of a secret, all values of environments and variables,
+    and what stands before the host in an address. Paths of key files stay.
+    """
+    if isinstance(value, Mapping):
+        return {key: masked(item, hide=hide or _tells(str(key))) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(item, hide=hide) for item in value]
+    if hide and value not in (None, "", False, True):
+        return HIDDEN
+    return _AN_URL.sub(rf"\g<scheme>{HIDDEN}@", value) if isinstance(value, str) else value
+
+
+def _tells(key: str) -> bool:
+    if key.endswith(("_path", "_file")):
+        return False
+    return bool(SECRET.search(key)) or key in {"env", "env_vars", "variables", "vars"}
+
+
+def problems(config: HopperConfig) -> tuple[str, ...]:
+    """Return what is wrong with the config's file as it is now; empty when all is right."""
+    try:
+        now = load(config.source)
+    except InvalidConfig as error:
+        return error.problems
+    except HopperError as error:
+        return (str(error),)
+    same = now.model_dump(exclude={"web"}) == config.model_dump(exclude={"web"})
+    return () if same else ("the file has changed since 'hopper web' was started: start it again",)
+
+
+def versions() -> list[tuple[str, str]]:
+    """Return what this server is made of."""
+    found = [("Python", sys.version.split()[0])]
+    for name in PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def places(config: HopperConfig) -> list[Place]:
+    """Return the config's paths with the space there."""
+    return [
+        Place(name=name, path=str(path), there=path.exists(), free=_free(path))
+        for name, path in config.paths
+    ]
+
+
+def _free(path: Path) -> int | None:
+    there = next((place for place in (path, *path.parents) if place.exists()), None)
+    try:
+        return shutil.disk_usage(there).free if there is not None else None
+    except OSError:
+        return None

@@ -1,0 +1,63 @@
+// Parts of a page that fetch themselves anew when what they show has changed.
+//
+// <section data-live="workers jobs" hx-get="…" hx-trigger="reload" …> hears of changes of these
+// tables (of all where it names none), at most every two seconds, and always of the last one:
+// htmx's own throttle forgets what comes within its time.
+(() => {
+  const EVERY = 2000;
+  const told = new WeakMap(); // part → when it was last fetched
+  const waiting = new WeakSet();
+
+  const reload = (part) => {
+    if (waiting.has(part)) return;
+    waiting.add(part);
+    const due = Math.max(0, (told.get(part) ?? -EVERY) + EVERY - performance.now());
+    setTimeout(() => {
+      waiting.delete(part);
+      if (!part.isConnected) return;
+      told.set(part, performance.now());
+      htmx.trigger(part, "reload");
+    }, due);
+  };
+
+  const concerns = (part, news) => {
+    const tables = (part.dataset.live || "").split(" ").filter(Boolean);
+    if (tables.length && !tables.some((table) => news.tables.includes(table))) return false;
+    // A list's rows come by themselves; it need only know that there are others.
+    return part.dataset.liveFor !== "members" || news.new.length > 0 || news.gone.length > 0;
+  };
+
+  const all = () => document.querySelectorAll("[data-live]");
+  document.addEventListener("sse:changed", (event) => {
+    let news;
+    try {
+      news = JSON.parse(event.detail.data);
+    } catch {
+      return;
+    }
+    for (const part of all()) if (concerns(part, news)) reload(part);
+  });
+  document.addEventListener("sse:stale", () => all().forEach(reload));
+  // After a change of one's own, whether or not the stream is there.
+  document.addEventListener("changed", () => all().forEach(reload));
+
+  // What a button fetches into a dialog is shown at once.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const dialog = event.target.closest?.("dialog");
+    if (dialog && !dialog.open) dialog.showModal();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-close]")) event.target.closest("dialog")?.close();
+    if (event.target.matches?.("dialog[open]")) event.target.close();
+  });
+
+  // Answers to changes go away by themselves; errors stay until they are clicked.
+  const toasts = document.getElementsByClassName("toasts");
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const toast of toasts[0]?.querySelectorAll(".toast.ok:not([data-going])") ?? []) {
+      toast.dataset.going = "";
+      setTimeout(() => toast.remove(), 6000);
+    }
+  });
+  document.addEventListener("click", (event) => event.target.closest?.(".toasts > *")?.remove());
+})();
