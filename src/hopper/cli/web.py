@@ -72,8 +72,9 @@ def check_extra() -> None:
 def _serve(config: HopperConfig, *, dispatch: bool, quiet: bool) -> None:
     from hopper.web.app import create_app
     from hopper.web.beside import DispatcherBeside
+    from hopper.web.connections import Connections, Limits
     from hopper.web.opening import open_site
-    from hopper.web.serve import listen, page_address, serve
+    from hopper.web.serve import affordable, listen, page_address, serve
 
     site = open_site(config)
     listening = listen(config.web.host, config.web.port)
@@ -82,6 +83,7 @@ def _serve(config: HopperConfig, *, dispatch: bool, quiet: bool) -> None:
     serve(
         create_app(site),
         listening,
+        connections=Connections(affordable(Limits()), trusted=config.web.trusted_proxies),
         beside=DispatcherBeside(config, quiet=quiet) if dispatch else None,
         ready=lambda: click.echo(f"hopper: the page is at {address}", err=True),
     )

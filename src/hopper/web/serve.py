@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,10 +16,13 @@ from starlette.types import ASGIApp
 from hopper.config.model import HopperConfig
 from hopper.errors import UsageError
 from hopper.web.beside import DispatcherBeside
+from hopper.web.connections import Connections, Limits
 
 CLOSING_SECONDS = 5
 """What open answers are given when the server ends; streams come back by themselves."""
 BACKLOG = 1024
+OTHER_FILES = 500
+"""Open files besides the connections."""
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,6 +44,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def affordable(limits: Limits) -> Limits:
+    """Let this process have as many files open as it needs; return what it can have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(limits.connections, max(soft // 2, soft - OTHER_FILES))
+    return replace(limits, connections=most)
+
+
 def page_address(listening: socket.socket, config: HopperConfig) -> str:
     """Return where a browser on this machine finds the page."""
     host, port = listening.getsockname()[:2]
@@ -52,6 +71,7 @@ def serve(
     app: ASGIApp,
     listening: socket.socket,
     *,
+    connections: Connections,
     beside: DispatcherBeside | None,
     ready: Callable[[], None],
 ) -> None:
@@ -59,7 +79,7 @@ def serve(
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=connections.protocol(),
             loop="uvloop",
             ws="websockets-sansio",
             lifespan="on",
