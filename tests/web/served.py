@@ -52,10 +52,12 @@ class Page:
     def __init__(self, folder: Path, *, port: int = 0) -> None:
         self.site = open_site(load(folder / "hopper.yaml"))
         self.following = self.site.following
+        app = create_app(self.site)
+        # Not how the pages make rows, which is their own.
         self.following.hub.render = lambda _, ids: "".join(f"<tr id=job-{one}>" for one in ids)
         self.server = uvicorn.Server(
             uvicorn.Config(
-                create_app(self.site),
+                app,
                 port=port,
                 log_level="error",
                 # So long that a test whose streams hold up the end does not pass.
