@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 LOG_LINES = 10
 
 
-def situation(config: HopperConfig, store: StateStore) -> Situation:
-    """Return all that an explanation goes by, as it is now."""
+def situation(
+    config: HopperConfig, store: StateStore, jobs: Iterable[Job] | None = None
+) -> Situation:
+    """Return all that an explanation goes by, as it is now.
+
+    ``jobs`` are those that have not ended, and those that the one to explain comes after; all
+    live ones if they are not given.
+    """
     error = ""
     workers = {}
     try:
@@ -33,7 +40,12 @@ def situation(config: HopperConfig, store: StateStore) -> Situation:
     except HopperError as refusal:
         error = str(refusal)
     return Situation(
-        book=Book(store.jobs.values(), store.workers.values(), store.settings, store.runs.values()),
+        book=Book(
+            store.jobs.values() if jobs is None else jobs,
+            store.workers.values(),
+            store.settings,
+            store.runs.values(),
+        ),
         workers=workers,
         settings=policy_settings(config),
         now=datetime.now(UTC),

@@ -15,6 +15,7 @@ from hopper.operations.explaining import log_end, situation
 from hopper.operations.finding import one_job
 from hopper.web.addresses import address
 from hopper.web.changing import apart, change_jobs, changed
+from hopper.web.following.rows import CLUSTER
 from hopper.web.pages.job_rows import ACTS
 from hopper.web.rendering import wants_part
 from hopper.web.security.access import may
@@ -74,11 +75,16 @@ def _body(act: str, priority: str) -> dict[str, object]:
 @router.get("/jobs/{job_id}/explain", name="explain_job")
 async def explained(request: Request, site: OfSite, _: Viewer, job_id: str) -> Response:
     """Tell why a job waits, where it is, or why it failed."""
+    rows = site.following.index.rows.values()
+    # Where thousands have ended, to decode them all takes seconds and hundreds of megabytes.
+    waiting = {row.id for row in rows if not row.over and row.origin != CLUSTER}
 
     def look() -> tuple[Job, Explanation, list[str]]:
         with read_state(site.config) as store:
             job = one_job(store, job_id)
-            said = explain(job, situation(site.config, store))
+            wanted = waiting | {job.id, *job.spec.after}
+            known = [store.jobs[one] for one in wanted if one in store.jobs]
+            said = explain(job, situation(site.config, store, known))
         return job, said, log_end(site.config, job)
 
     job, said, lines = await apart(look)

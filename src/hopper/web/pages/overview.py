@@ -10,12 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from hopper.bootstrap.state import dispatching, read_state
-from hopper.config.model import HopperConfig
-from hopper.dispatch.run_views import run_views
-from hopper.errors import HopperError
-from hopper.operations.run_facts import Facts
-from hopper.web.changing import apart
+from hopper.bootstrap.state import dispatching
+from hopper.model.run import Run
 from hopper.web.charts.bars import bars
 from hopper.web.charts.heatmap import heatmap
 from hopper.web.following.listing import JobFilter
@@ -23,6 +19,7 @@ from hopper.web.following.state import Following
 from hopper.web.following.tallies import RunTally
 from hopper.web.pages.job_rows import listed
 from hopper.web.pages.jobs import STATES
+from hopper.web.pages.run_ends import time_left, took
 from hopper.web.places import Stand
 from hopper.web.rendering import wants_part
 from hopper.web.security.access import may
@@ -36,6 +33,8 @@ RUN_STAYS = timedelta(minutes=10)
 """How long a run that has ended is shown."""
 MOST_RUNS = 20
 FAILURES = 8
+RUNS_ALIKE = 3
+"""Newest runs of a workflow that tell how long its tasks take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,20 +115,21 @@ async def usage(request: Request, site: OfSite, _: Viewer) -> Response:
 @router.get("/overview/ends", name="overview_ends")
 async def ends(request: Request, site: OfSite, _: Viewer) -> Response:
     """Tell when the runs that are shown may end, as what ran before lets one expect."""
-    wanted = [
-        one.run.id for one in runs_shown(site.following, datetime.now(UTC)) if one.ended_at is None
-    ]
-    left = await apart(lambda: time_left(site.config, wanted)) if wanted else {}
+    following, now = site.following, datetime.now(UTC)
+    shown = [one for one in runs_shown(following, now) if one.ended_at is None]
+    most = {backend.name: backend.max_concurrent for backend in site.config.backends}
+    left = {one.run.id: _left(following, one.run, most, now.timestamp()) for one in shown}
     return site.rendering.page(request, "overview_ends.html", left=left)
 
 
-def time_left(config: HopperConfig, runs: list[str]) -> Mapping[str, timedelta | None]:
-    """Return how long these runs may still take; nothing where that cannot be found out."""
-    try:
-        with read_state(config) as store:
-            known = [store.runs[run_id] for run_id in runs if run_id in store.runs]
-            jobs = [job for run in known for job in store.jobs_of(run.id)]
-            facts = Facts(config, store)
-            return {view.run.id: facts.left(view) for view in run_views(known, jobs)}
-    except (HopperError, OSError):
-        return {}
+def _left(following: Following, run: Run, most: Mapping[str, int], now: float) -> timedelta | None:
+    alike = sorted(
+        (one for one in following.store.runs.values() if one.workflow == run.workflow),
+        key=lambda one: one.created_at,
+    )
+    before = {one.id for one in [*alike[-RUNS_ALIKE:], run]}
+    known = took(row for run_id in before for row in following.index.of_run(run_id))
+    limit = most.get(run.backend, 1)
+    if run.max_concurrent is not None:
+        limit = min(limit, run.max_concurrent)
+    return time_left(following.index.of_run(run.id), known, most=limit, now=now)

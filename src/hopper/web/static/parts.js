@@ -41,6 +41,25 @@
   // After a change of one's own, whether or not the stream is there.
   document.addEventListener("changed", () => all().forEach(reload));
 
+  // Rows of all that has changed come; those that this page does not show are passed over.
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    if (event.target.id !== "live-rows") return;
+    event.preventDefault();
+    const sent = document.createElement("template");
+    sent.innerHTML = event.detail.data;
+    const shown = [...sent.content.children].filter((row) => document.getElementById(row.id));
+    if (!shown.length) return;
+    const html = shown.map((row) => row.outerHTML).join("");
+    htmx.swap(event.target, html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+  });
+
+  // An address tells what is asked for, not what is not.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (!event.detail.elt.matches?.("form.filter")) return;
+    const asked = event.detail.parameters;
+    for (const name of Object.keys(asked)) if (asked[name] === "") delete asked[name];
+  });
+
   // What a button fetches into a dialog is shown at once.
   document.addEventListener("htmx:afterSwap", (event) => {
     const dialog = event.target.closest?.("dialog");

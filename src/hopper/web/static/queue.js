@@ -86,6 +86,11 @@
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (busy) return;
+    const name = form.elements.namedItem("name");
+    const several = waiting.length > 1 && name.value;
+    name.setCustomValidity(several ? "Several jobs cannot all have one name." : "");
+    if (several) name.closest("details").open = true;
+    if (!form.reportValidity()) return;
     busy = true;
     try {
       while (waiting.length) await send(waiting.shift());

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hopper.dispatch.changes import Changes
 from hopper.store.state import StateStore
 from hopper.web.app import create_app
 from hopper.web.opening import open_site
+from hopper.web.security.roles import Role
 from hopper.web.site import Site
 
 HTMX = {"HX-Request": "true"}
@@ -80,6 +81,16 @@ class Browser:
             return await self._http.request(method, path, **options)
 
         return self._portal.call(sent)
+
+    def run(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Have something done in the server's loop."""
+        self._portal.call(work)
+
+    def as_role(self, role: Role) -> None:
+        """Be somebody with that role from now on."""
+        guard = self.site.guard
+        secret, _ = guard.tokens.create(f"a-{role}", role, now=guard.now())
+        self._http.headers["Authorization"] = f"Bearer {secret}"
 
     def close(self) -> None:
         """Close all."""
