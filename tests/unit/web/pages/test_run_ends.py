@@ -11,7 +11,7 @@ NOW = 1_000_000.0
 
 
 def a_row(task: str, **more: Any) -> JobRow:
-    return a_row(task, group=group_of(task), **more)
+    return JobRow(id=f"job-of-{task}", task=task, group=group_of(task), **more)
 
 
 def done(task: str, seconds: float, *, taken: bool = False) -> JobRow:
