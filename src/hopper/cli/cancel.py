@@ -11,7 +11,7 @@ from hopper.cli.choosing import Selection, selection_options
 from hopper.cli.common import config_of, examples, json_option
 from hopper.cli.times import a_duration
 from hopper.cli.waiting import TIMED_OUT, wait_for
-from hopper.model.job import Job, Origin
+from hopper.operations.selecting import can_be_cancelled
 
 
 @click.command(
@@ -42,7 +42,7 @@ def command(
         ctx,
         selection,
         {"do": "cancel"},
-        fits=_can_be_cancelled,
+        fits=can_be_cancelled,
         act="cancel",
         as_json=as_json,
     )
@@ -54,7 +54,3 @@ def command(
             click.echo(f"hopper: {len(waited.open)} of them are not seen dead yet", err=True)
             ctx.exit(TIMED_OUT)
     ctx.exit(changed.exit_code)
-
-
-def _can_be_cancelled(job: Job) -> bool:
-    return not job.state.terminal and not job.cancel_requested and job.origin is not Origin.EXTERNAL

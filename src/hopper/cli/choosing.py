@@ -15,8 +15,8 @@ from click.shell_completion import CompletionItem
 from hopper.config.load import load
 from hopper.errors import HopperError, UsageError
 from hopper.model.job import Job
-from hopper.model.states import JobState
 from hopper.operations.finding import live_jobs
+from hopper.operations.selecting import FAILED
 
 if TYPE_CHECKING:
     from hopper.store.state import StateStore
@@ -25,7 +25,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 COMPLETIONS = 200
 """Ids that a shell is offered at most."""
-FAILED = frozenset({JobState.FAILED, JobState.DEP_FAILED})
 
 
 # --- shell completion

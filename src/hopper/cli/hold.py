@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hopper.cli.changing import change_command
-from hopper.model.states import JobState
+from hopper.operations.selecting import can_be_held
 
 command = change_command(
     "hold",
     "Keep pending jobs from starting until they are released.",
-    fits=lambda job: job.state is JobState.PENDING and not job.held,
+    fits=can_be_held,
     lines=("hopper hold train-x19cyh", "hopper hold --tag gpu --yes"),
 )

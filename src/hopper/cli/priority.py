@@ -7,6 +7,7 @@ import click
 from hopper.cli.changing import change_jobs
 from hopper.cli.choosing import Selection, selection_options
 from hopper.cli.common import examples, json_option
+from hopper.operations.selecting import has_not_ended
 
 
 @click.command(
@@ -30,7 +31,7 @@ def command(ctx: click.Context, *, value: int, as_json: bool, selection: Selecti
         ctx,
         selection,
         {"do": "priority", "priority": value},
-        fits=lambda job: not job.state.terminal,
+        fits=has_not_ended,
         act="change",
         as_json=as_json,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hopper.cli.changing import change_command
+from hopper.operations.selecting import is_held
 
 command = change_command(
     "release",
     "Let held jobs start.",
-    fits=lambda job: job.held and not job.state.terminal,
+    fits=is_held,
     lines=("hopper release train-x19cyh", "hopper release --all --yes"),
 )

@@ -9,7 +9,7 @@ import click
 from hopper.cli.changing import change_jobs
 from hopper.cli.choosing import Selection, complete_job, selection_options
 from hopper.cli.common import examples, json_option
-from hopper.model.job import Job, Origin
+from hopper.operations.selecting import can_be_abandoned, can_be_requeued
 
 
 @click.command(
@@ -52,18 +52,8 @@ def command(
         ctx,
         selection,
         {"do": "requeue", "abandon": abandon},
-        fits=_abandonable if abandon else _requeuable,
+        fits=can_be_abandoned if abandon else can_be_requeued,
         act="abandon and requeue" if abandon else "requeue",
         as_json=as_json,
     )
     ctx.exit(changed.exit_code)
-
-
-def _requeuable(job: Job) -> bool:
-    # A zip without a digest was refused: there is no sound one of it.
-    can_run = job.task is not None or bool(job.zip_sha256)
-    return job.state.terminal and job.origin is not Origin.EXTERNAL and can_run
-
-
-def _abandonable(job: Job) -> bool:
-    return _requeuable(job) or (job.state.on_worker and job.origin is not Origin.EXTERNAL)

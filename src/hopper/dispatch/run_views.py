@@ -76,6 +76,11 @@ class RunView:
             counts.update(group.counts)
         return GroupView(name="", counts=counts)
 
+    @property
+    def taken(self) -> int:
+        """How many of its tasks completed by an equal task's result."""
+        return taken_count(self)
+
 
 def group_of(task_id: str) -> str:
     """Return the group of a task: what stands before the first dot of its id."""

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from hopper.dispatch.run_views import RunView, elapsed_seconds, taken_count, task_id
+from hopper.dispatch.run_views import GroupView, RunView, elapsed_seconds, task_id
 from hopper.documents.jobs import array_document
 from hopper.documents.values import Json, iso
 from hopper.model import wire
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
+from hopper.model.run import Run, RunState
 
 if TYPE_CHECKING:
     from hopper.pricing import Estimate
 
 
+class RunStanding(Protocol):
+    """A run as it stands, with or without its jobs."""
+
+    @property
+    def run(self) -> Run:
+        """The run itself."""
+
+    @property
+    def state(self) -> RunState:
+        """How it stands."""
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the first of its tasks started."""
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last ended; None while one has not."""
+
+    @property
+    def groups(self) -> Sequence[GroupView]:
+        """Its tasks by group."""
+
+    @property
+    def all(self) -> GroupView:
+        """All of its tasks as one group."""
+
+    @property
+    def taken(self) -> int:
+        """How many took an equal task's result."""
+
+
 def run_document(
-    view: RunView, *, left: timedelta | None = None, cost: Estimate | None = None
+    view: RunStanding, *, left: timedelta | None = None, cost: Estimate | None = None
 ) -> Json:
     """Return a run as it stands."""
     run = view.run
@@ -36,9 +69,9 @@ def run_document(
         "array": run.array or None,
         "git": wire.to_json(run.git) if run.git is not None else None,
         "warnings": list(run.warnings),
-        "tasks": len(view.jobs),
+        "tasks": view.all.total,
         "counts": {str(state): count for state, count in view.all.counts.items() if count},
-        "taken": taken_count(view),
+        "taken": view.taken,
         "groups": {
             group.name: {str(state): count for state, count in group.counts.items() if count}
             for group in view.groups

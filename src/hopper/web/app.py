@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from hopper import __version__
+from hopper.web.api import v1
 from hopper.web.following import stream
 from hopper.web.pages import (
     events,
@@ -21,7 +22,6 @@ from hopper.web.pages import (
     overview,
     queue,
     settings,
-    system,
     workers,
 )
 from hopper.web.pages.job_rows import send_rows
@@ -37,7 +37,6 @@ PAGES = (
     login,
     stream,
     overview,
-    system,
     jobs,
     job_changes,
     job,
@@ -75,6 +74,7 @@ def create_app(site: Site) -> ASGIApp:
     tell_problems(app)
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
+    v1.attach(app, site)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # The prefix first: the guard leads to the login below it.
     whole = Prefix(GuardMiddleware(app, site.guard), site.config.web.root_path)

@@ -13,6 +13,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from hopper.errors import ConfigError, HopperError, IllegalMove, NotThere, RejectedZip, UsageError
 from hopper.home.files import HomeTrouble
@@ -73,6 +75,16 @@ def wants_json(request: Request) -> bool:
     return path.startswith("/api/") or ("json" in accepted and "text/html" not in accepted)
 
 
+def methods_at(app: FastAPI, scope: Scope) -> list[str]:
+    """Return the methods that something answers to at the path of a request."""
+    found = []
+    for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"):
+        asked = {**scope, "method": method}
+        if any(route.matches(asked)[0] is Match.FULL for route in app.routes):
+            found.append(method)
+    return found
+
+
 def told(
     request: Request, status: int, what: str, *, way_out: str = "", **more: object
 ) -> Response:
@@ -107,6 +119,8 @@ def tell_problems(app: FastAPI) -> None:
     async def of_http(request: Request, error: HTTPException) -> Response:
         answer = told(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
+        if error.status_code == 405:
+            answer.headers["Allow"] = ", ".join(methods_at(request.app, request.scope))
         return answer
 
     @app.exception_handler(RequestValidationError)

@@ -7,12 +7,18 @@ from fastapi.responses import JSONResponse
 
 from hopper import __version__
 from hopper.bootstrap.state import dispatching
+from hopper.web.api.place_models import Health
 from hopper.web.site import OfSite
 
-router = APIRouter()
+router = APIRouter(tags=["Server"])
 
 
-@router.get("/health", name="health")
+@router.get(
+    "/health",
+    name="health",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "The state cannot be read."}},
+)
 async def health(site: OfSite) -> JSONResponse:
     """Tell whether the state can be read, and whether somebody dispatches. Open to all."""
     trouble = site.following.trouble

@@ -1,0 +1,1 @@
+"""``/api/v1``: what the command line can do, as JSON, described by OpenAPI."""

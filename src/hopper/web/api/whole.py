@@ -1,0 +1,81 @@
+"""How everything stands, the dispatcher, the config in force, and who asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from hopper.documents.overview import screen_document
+from hopper.documents.settings import masked_config
+from hopper.web.api import place_models as models
+from hopper.web.api.answers import LARGEST_PAGE, answer
+from hopper.web.api.keeping import OfKept
+from hopper.web.api.parts import Admin, Operator, Viewer, give, problems
+from hopper.web.site import OfSite
+
+router = APIRouter()
+Tags = list[str | Enum]
+_SERVER: Tags = ["Server"]
+_DISPATCHER: Tags = ["Dispatcher"]
+
+
+@router.get("/status", response_model=models.Status, responses=problems(), tags=_SERVER)
+async def show_status(
+    _: Viewer,
+    kept: OfKept,
+    limit: Annotated[
+        int, Query(ge=0, le=LARGEST_PAGE, description="Jobs on workers, and pending ones, at most.")
+    ] = 100,
+) -> Response:
+    """Show how everything stands: some seconds old at most."""
+    screen = await kept.standing.screen()
+    view = replace(
+        screen.view,
+        on_workers=screen.view.on_workers[:limit],
+        pending=screen.view.pending[:limit],
+    )
+    return answer(screen_document(replace(screen, view=view)))
+
+
+@router.get(
+    "/dispatcher", response_model=models.Dispatching, responses=problems(), tags=_DISPATCHER
+)
+async def show_dispatcher(_: Viewer, kept: OfKept) -> Response:
+    """Show whether a dispatcher runs, and whether launching is paused."""
+    screen = await kept.standing.screen()
+    return answer({"paused": screen.view.paused, "dispatcher": screen.dispatcher})
+
+
+@router.post(
+    "/dispatcher/pause", response_model=models.Paused, responses=problems(409), tags=_DISPATCHER
+)
+async def pause_dispatcher(site: OfSite, who: Operator, kept: OfKept) -> Response:
+    """Launch nothing on any worker until it is resumed; following goes on."""
+    told = await give(site, who, {"do": "pause"})
+    kept.standing.forget()
+    return answer(told)
+
+
+@router.post(
+    "/dispatcher/resume", response_model=models.Paused, responses=problems(409), tags=_DISPATCHER
+)
+async def resume_dispatcher(site: OfSite, who: Operator, kept: OfKept) -> Response:
+    """Launch jobs again."""
+    told = await give(site, who, {"do": "resume"})
+    kept.standing.forget()
+    return answer(told)
+
+
+@router.get("/config", response_model=dict[str, Any], responses=problems(), tags=_SERVER)
+async def show_config(site: OfSite, _: Admin) -> Response:
+    """Show the config in force, defaults included; secrets are masked."""
+    return answer(masked_config(site.config))
+
+
+@router.get("/whoami", response_model=models.Who, responses=problems(), tags=["Access"])
+async def show_me(who: Viewer) -> Response:
+    """Tell who asks, and what they may do."""
+    return answer({"name": who.name, "role": str(who.role), "via": str(who.via), "by": who.by})
