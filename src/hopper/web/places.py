@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from anyio import Lock, to_thread
 
 from hopper.bootstrap import inventory
 from hopper.bootstrap.backends import systems
+from hopper.bootstrap.settings import policy_settings
 from hopper.config.model import HopperConfig
 from hopper.dispatch.backend_views import BackendView, backend_views
 from hopper.dispatch.book import Book
 from hopper.dispatch.overview import WorkerView, worker_views
 from hopper.errors import HopperError
 from hopper.model.backend import BatchTarget
-from hopper.model.worker import Worker
+from hopper.model.worker import Worker, WorkerRecord
 from hopper.web.following.rows import CLUSTER, UNDER_WAY, JobRow
 from hopper.web.following.state import Following
 
@@ -47,6 +48,24 @@ class Stand:
     inventory_error: str = ""
     rows: Mapping[str, JobRow] = field(default_factory=dict)
     """Of the jobs that are under way, by id."""
+    next_looks: Mapping[str, datetime] = field(default_factory=dict)
+    """When each is looked at next at the latest, where that is still to come."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookTimes:
+    """Longest times between two looks at a place that has jobs, and at one that has none."""
+
+    busy: timedelta
+    idle: timedelta
+
+    def next(self, record: WorkerRecord, *, busy: bool) -> datetime | None:
+        """Return when a place is looked at next, at the latest; None where nobody knows."""
+        if record.contact_not_before is not None:
+            return record.contact_not_before
+        if record.last_contact is None:
+            return None
+        return record.last_contact + (self.busy if busy else self.idle)
 
 
 class Places:
@@ -59,6 +78,8 @@ class Places:
         self._error = ""
         self._due = 0.0
         self._lock = Lock()
+        interval = timedelta(seconds=config.poll.interval_seconds)
+        self._looks = LookTimes(busy=interval, idle=policy_settings(config).idle_look)
 
     def forget(self) -> None:
         """Read the inventory anew when it is asked for next: it has been changed."""
@@ -70,7 +91,18 @@ class Places:
             if time.monotonic() >= self._due:
                 await to_thread.run_sync(self._read)
                 self._due = time.monotonic() + INVENTORY_EVERY
-        return stand(following, self._workers, self._targets, self._error, datetime.now(UTC))
+        now = datetime.now(UTC)
+        found = stand(following, self._workers, self._targets, now)
+        views: tuple[WorkerView | BackendView, ...] = (
+            *found.workers,
+            *(place.view for place in found.backends),
+        )
+        looks = {view.name: self._looks.next(view.record, busy=_busy(view)) for view in views}
+        return replace(
+            found,
+            inventory_error=self._error,
+            next_looks={name: at for name, at in looks.items() if at is not None and at > now},
+        )
 
     def _read(self) -> None:
         try:
@@ -84,7 +116,6 @@ def stand(
     following: Following,
     workers: Mapping[str, Worker],
     targets: Mapping[str, BatchTarget],
-    error: str,
     now: datetime,
 ) -> Stand:
     """Return how these workers and backends stand by what is known of their jobs."""
@@ -105,9 +136,12 @@ def stand(
             for view in backend_views(book, targets)
         ),
         paused=book.paused,
-        inventory_error=error,
         rows=under_way,
     )
+
+
+def _busy(view: WorkerView | BackendView) -> bool:
+    return bool(view.jobs) if isinstance(view, WorkerView) else view.under_way > 0
 
 
 def _counts(rows: Iterable[JobRow]) -> Counter[tuple[str, str]]:

@@ -20,6 +20,7 @@ from hopper.model.states import JobState
 from hopper.model.worker import WorkerRecord
 from hopper.store.state import StateStore
 from hopper.web.pages import events as events_page
+from hopper.web.places import LookTimes
 from hopper.web.security.guard import local_person
 from hopper.web.security.roles import Role
 from tests.unit.web.following.states import T0, a_job, a_run, a_task
@@ -123,6 +124,16 @@ def test_an_inventory_that_cannot_be_read_takes_nothing_else_away(
         assert answer.status_code == 200
         assert "inventory.yml" in answer.text
         assert "cl" in answer.text
+
+
+def test_the_next_look_is_counted_down_to() -> None:
+    looks = LookTimes(busy=timedelta(seconds=10), idle=timedelta(minutes=15))
+    seen = WorkerRecord(name="w1", last_contact=T0)
+    assert looks.next(seen, busy=True) == T0 + timedelta(seconds=10)
+    assert looks.next(seen, busy=False) == T0 + timedelta(minutes=15)
+    backed_off = replace(seen, contact_not_before=T0 + timedelta(minutes=3))
+    assert looks.next(backed_off, busy=True) == T0 + timedelta(minutes=3)
+    assert looks.next(WorkerRecord(name="w2"), busy=False) is None
 
 
 # --- workers
