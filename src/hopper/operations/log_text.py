@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import re
+
+_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])"
+)
+"""What terminals take for commands: colours, titles, movements."""
+_PARTLY = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*)?\Z")
 
 
 class TerminalText:
@@ -47,3 +54,32 @@ def last_lines(content: bytes, count: int) -> bytes | None:
         if place < 0:
             return None
     return content[place + 1 :] if count else b""
+
+
+def plain_text(text: str) -> str:
+    """Return a log's text for a page: without colours, and with nothing that cannot be shown."""
+    if text.isprintable():
+        return text
+    lines = _SEQUENCE.sub("", text).replace("\r\n", "\n")
+    return "".join(_shown(character) for character in lines)
+
+
+def whole_end(content: bytes) -> int:
+    """Return where a piece of a log that goes on may be cut: before what is not whole yet.
+
+    That is a character of several bytes, a command to a terminal, or a return that may belong to
+    a newline.
+    """
+    end = len(content)
+    for back in range(1, min(4, end) + 1):
+        byte = content[end - back]
+        if 0xC0 <= byte < 0xF8:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            end -= back if length > back else 0
+            break
+        if byte < 0x80 or byte >= 0xF8:
+            break
+    found = _PARTLY.search(content, max(0, end - 64), end)
+    if found is not None:
+        return found.start()
+    return end - 1 if content[end - 1 : end] == b"\r" else end

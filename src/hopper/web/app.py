@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from hopper import __version__
 from hopper.web.api import v1
+from hopper.web.far_logs import FarLogs
 from hopper.web.following import stream
 from hopper.web.pages import (
     events,
@@ -19,12 +20,21 @@ from hopper.web.pages import (
     job_changes,
     jobs,
     login,
+    logs,
+    older,
     overview,
     queue,
+    run,
+    run_changes,
+    runs,
     settings,
+    sources,
+    task,
     workers,
+    workflows,
 )
 from hopper.web.pages.job_rows import send_rows
+from hopper.web.planning import Planning
 from hopper.web.prefix import Prefix
 from hopper.web.problems import tell_problems
 from hopper.web.security.middleware import GuardMiddleware
@@ -44,21 +54,34 @@ PAGES = (
     queue,
     events,
     settings,
+    runs,
+    run,
+    run_changes,
+    task,
+    logs,
+    workflows,
+    sources,
+    older,
 )
 
 
 def create_app(site: Site) -> ASGIApp:
     """Return the application of a site."""
+    far_logs = FarLogs(site.config)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(site.following.run())
+        running = [
+            asyncio.create_task(site.following.run()),
+            asyncio.create_task(far_logs.keep()),
+        ]
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for one in running:
+                one.cancel()
+                with suppress(asyncio.CancelledError):
+                    await one
             site.following.close()
 
     app = FastAPI(
@@ -70,6 +93,8 @@ def create_app(site: Site) -> ASGIApp:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.site = site
+    app.state.far_logs = far_logs
+    app.state.planning = Planning()
     send_rows(site)
     tell_problems(app)
     for page in PAGES:

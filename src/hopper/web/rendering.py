@@ -15,6 +15,7 @@ from starlette.routing import NoMatchFound
 from hopper import __version__
 from hopper.config.memory import format_memory
 from hopper.documents.words import ago, duration, size_text
+from hopper.operations.log_text import plain_text
 from hopper.web.addresses import address
 
 HTMX = {
@@ -67,7 +68,12 @@ class Rendering:
             cache_size=-1,
         )
         self._environment.filters.update(
-            ago=ago, duration=duration, size=size_text, memory=format_memory, iso=_iso
+            ago=ago,
+            duration=duration,
+            size=size_text,
+            memory=format_memory,
+            iso=_iso,
+            plain=plain_text,
         )
         self._environment.globals.update(
             version=__version__, missing=missing, htmx_config=json.dumps(HTMX)

@@ -23,8 +23,9 @@ from hopper.store.state import StateStore
 from hopper.web.addresses import address
 from hopper.web.changing import apart
 from hopper.web.pages.job_rows import ACTS, acts_for
+from hopper.web.pages.run_looks import word_for
 from hopper.web.problems import wants_json
-from hopper.web.rendering import has_page, wants_part
+from hopper.web.rendering import wants_part
 from hopper.web.security.access import may
 from hopper.web.security.roles import Identity, Role
 from hopper.web.site import OfSite, Site
@@ -67,9 +68,10 @@ async def show_job(request: Request, site: OfSite, _: Viewer, job_id: str) -> Re
     found = shown.job
     if wants_json(request):
         return JSONResponse(job_document(found, shown.record))
-    task = {"run_id": found.run, "task_id": found.task.id} if found.task is not None else {}
-    if task and found.run and has_page(request, "task", **task):
-        return RedirectResponse(address(request, "task", None, **task), status_code=303)
+    if found.task is not None and found.run:
+        word = word_for(found.task.id, found.id)
+        there = address(request, "task", run_id=found.run, task=word)
+        return RedirectResponse(there, status_code=303)
     row = site.following.index.rows.get(found.id)
     return site.rendering.page(
         request,
@@ -80,7 +82,6 @@ async def show_job(request: Request, site: OfSite, _: Viewer, job_id: str) -> Re
         remark=remark(found, shown.record),
         usage=usage_document(found.attempt),
         acts=[(act, ACTS[act]) for act in acts_for(row)] if row is not None else [],
-        logs=has_page(request, "job_logs", job_id=found.id),
     )
 
 

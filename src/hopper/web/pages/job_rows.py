@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hopper.documents.values import Json, iso
 from hopper.web.following.rows import CLUSTER, UNDER_WAY, JobRow
 from hopper.web.following.state import Following
+from hopper.web.pages.run_looks import task_word
 from hopper.web.site import Site
 
 VIEWS = frozenset({"jobs"})
@@ -39,7 +40,7 @@ class ListedJob:
         """Where its page is, below the root."""
         row = self.row
         if row.run and row.task:
-            return f"/runs/{quote(row.run, safe='')}/tasks/{quote(row.task, safe='')}"
+            return f"/runs/{quote(row.run, safe='')}/tasks/{quote(task_word(row), safe='')}"
         if row.origin == CLUSTER:
             return f"/jobs/external/{quote(row.id)}"
         return f"/jobs/{quote(row.id, safe='')}"
