@@ -14,6 +14,7 @@ from hopper.cli.main import hopper
 from hopper.cli.reference import examples_of, leaves, reference
 from hopper.model.event import EventKind
 from hopper.model.states import JobState
+from hopper.web.api.reference import reference as api_reference
 
 ROOT = Path(__file__).parents[2]
 OURS = ("docs", "examples", "roles", "changelogs", "tests")
@@ -228,3 +229,10 @@ def test_the_readme_lists_each_command() -> None:
     listed = re.findall(r"`hopper ([a-z ]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
     named = {words.split()[0] for words in listed}
     assert set(hopper.list_commands(click.Context(hopper))) <= named
+
+
+def test_the_reference_of_the_http_api_is_that_of_the_code() -> None:
+    page = ROOT / "docs/reference/http-api.md"
+    assert page.read_text(encoding="utf-8") == f"{api_reference()}\n", (
+        "run: python -m hopper.web.api.reference > docs/reference/http-api.md"
+    )

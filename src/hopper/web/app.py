@@ -14,6 +14,7 @@ from hopper import __version__
 from hopper.web.api import v1
 from hopper.web.far_logs import FarLogs
 from hopper.web.following import stream
+from hopper.web.meter import Metered
 from hopper.web.pages import (
     events,
     job,
@@ -99,8 +100,8 @@ def create_app(site: Site) -> ASGIApp:
     tell_problems(app)
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
-    v1.attach(app, site)
+    kept = v1.attach(app, site)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # The prefix first: the guard leads to the login below it.
-    whole = Prefix(GuardMiddleware(app, site.guard), site.config.web.root_path)
+    whole = Prefix(Metered(GuardMiddleware(app, site.guard), kept.meter), site.config.web.root_path)
     return believe_proxies(whole, site.config.web.trusted_proxies)

@@ -73,6 +73,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for operation in methods.values():
             operation["summary"] = _summary(operation)
+            for said in operation["responses"].values():
+                if said.get("description") == "Successful Response":
+                    said["description"] = "What was asked for."
             if path != "/health":
                 operation["security"] = [{"token": []}]
     return document

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from hopper.web.api.idempotency import Repeats
 from hopper.web.api.standing import Standing
+from hopper.web.meter import Meter
 from hopper.web.security.documents import web_folder
 from hopper.web.site import Site
 
@@ -19,11 +20,16 @@ class Kept:
 
     standing: Standing
     repeats: Repeats
+    meter: Meter
 
 
 def kept_for(site: Site) -> Kept:
     """Return what is kept for a site."""
-    return Kept(standing=Standing(site.config), repeats=Repeats(web_folder(site.config.paths.db)))
+    return Kept(
+        standing=Standing(site.config),
+        repeats=Repeats(web_folder(site.config.paths.db)),
+        meter=Meter(),
+    )
 
 
 def _kept(request: Request) -> Kept:

@@ -23,8 +23,8 @@ from hopper.web.api import (
     workflows,
 )
 from hopper.web.api.described import describe
-from hopper.web.api.keeping import kept_for
-from hopper.web.pages import system
+from hopper.web.api.keeping import Kept, kept_for
+from hopper.web.pages import metrics, system
 from hopper.web.site import Site
 
 PREFIX = "/api/v1"
@@ -59,10 +59,11 @@ def _operation(route: APIRoute) -> str:
     return route.name.removeprefix("api_")
 
 
-def attach(app: FastAPI, site: Site) -> None:
-    """Give an application the API of a site."""
-    app.state.api_kept = kept_for(site)
+def attach(app: FastAPI, site: Site) -> Kept:
+    """Give an application the API of a site; return what it keeps."""
+    kept = app.state.api_kept = kept_for(site)
     _route(app)
+    return kept
 
 
 def openapi_document() -> dict[str, Any]:
@@ -74,5 +75,6 @@ def openapi_document() -> dict[str, Any]:
 
 def _route(app: FastAPI) -> None:
     app.include_router(router(), generate_unique_id_function=_operation)
-    app.include_router(system.router, generate_unique_id_function=_operation)
+    for page in (system, metrics):
+        app.include_router(page.router, generate_unique_id_function=_operation)
     describe(app)
