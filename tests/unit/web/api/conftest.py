@@ -47,10 +47,10 @@ BASE = "http://localhost:8000"
 
 
 def a_zip(text: str = "echo hello\n") -> bytes:
-    """A zip that is fit to be sent."""
+    """A zip that is fit to be sent; its bytes are the same at any time."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("run_job.sh", text)
+        archive.writestr(zipfile.ZipInfo("run_job.sh"), text)
     return content.getvalue()
 
 
