@@ -103,7 +103,8 @@ def test_a_crowd_while_jobs_are_done(lab: Lab) -> None:
                 jobs = await hand_in(page.url, [f"crowd-{n}" for n in range(JOBS)])
                 await asyncio.gather(*reading)
                 await until(lambda: all(reader.jobs >= set(jobs) for reader in readers), "told")
-                await asyncio.to_thread(lambda: [lab.wait_for(job, "completed") for job in jobs])
+                for job in jobs:
+                    await asyncio.to_thread(lab.wait_for, job, "completed")
         assert not [wrong for one in pages for wrong in one.wrong]
         assert not [refusal for reader in readers for refusal in reader.refusals]
         assert {reader.hellos for reader in readers} == {1}

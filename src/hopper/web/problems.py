@@ -6,6 +6,7 @@ Problems are those of RFC 9457 for programs, a page or a fragment for people.
 from __future__ import annotations
 
 import errno
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,21 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
 from hopper.errors import ConfigError, HopperError, IllegalMove, NotThere, RejectedZip, UsageError
 from hopper.home.files import HomeTrouble
 from hopper.operations.log_asking import NoContact
-from hopper.store.errors import LockHeld, NoAnswer, StoreFull
+from hopper.store.errors import NO_ROOM, LockHeld, NoAnswer, StoreFull
 from hopper.web.rendering import wants_part
 from hopper.web.security.refusals import AccessRefused, answer
 
 if TYPE_CHECKING:
     from hopper.web.site import Site
+
+log = logging.getLogger(__name__)
 
 STATUSES: tuple[tuple[type[HopperError], int], ...] = (
     (NotThere, 404),
@@ -132,7 +136,24 @@ def tell_problems(app: FastAPI) -> None:
         first = errors[0]
         return told(request, 422, f"{first['where']}: {first['what']}", errors=errors)
 
+    _tell_of_system(app)
+
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         del error  # the server's log has it
         return told(request, 500, "something went wrong here; the log of 'hopper web' says what")
+
+
+def _tell_of_system(app: FastAPI) -> None:
+    @app.exception_handler(OSError)
+    async def of_system(request: Request, error: OSError) -> Response:
+        log.warning("%s: %s", request.url.path, error)
+        status = 507 if error.errno in NO_ROOM else 503
+        what = f"this server cannot do it now: {error.strerror or type(error).__name__}"
+        return told(request, status, what, way_out="the log of 'hopper web' says where")
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        del error
+        log.info("%s: the client went away", request.url.path)
+        return Response(status_code=400)
