@@ -16,6 +16,16 @@
 
   // --- the stream
 
+  // The rows that this page shows; htmx would complain of each of the others.
+  const shown = (event) => {
+    const rows = document.createElement("template");
+    rows.innerHTML = event.data;
+    for (const row of rows.content.querySelectorAll("tr[id]")) {
+      if (!document.getElementById(row.id)) row.remove();
+    }
+    return new MessageEvent(event.type, { data: rows.innerHTML, lastEventId: event.lastEventId });
+  };
+
   // An event source for htmx that closes while nobody sees the tab, since a browser allows six
   // connections to a host, and then goes on where it was.
   class TabSource {
@@ -56,7 +66,8 @@
 
     pass = (event) => {
       this.last = event.lastEventId || this.last;
-      for (const listener of [...(this.listeners.get(event.type) ?? [])]) listener(event);
+      const told = event.type === "rows" ? shown(event) : event;
+      for (const listener of [...(this.listeners.get(event.type) ?? [])]) listener(told);
     };
 
     #open() {
