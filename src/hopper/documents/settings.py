@@ -11,7 +11,7 @@ from hopper.documents.values import Json
 if TYPE_CHECKING:
     from hopper.config.model import HopperConfig
 
-MASK = "********"
+MASK = "••••••"
 _SECRET = re.compile(
     r"pass(word|wd|phrase)?|secret|token|credential|api_?key|private", re.IGNORECASE
 )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +15,7 @@ from fastapi.responses import Response
 
 from hopper.config.load import InvalidConfig, load
 from hopper.config.model import HopperConfig
+from hopper.documents.settings import masked_config
 from hopper.errors import HopperError
 from hopper.web.changing import apart
 from hopper.web.security.access import may
@@ -26,11 +25,6 @@ from hopper.web.site import OfSite
 router = APIRouter()
 Admin = Annotated[Identity, Depends(may(Role.ADMIN))]
 
-HIDDEN = "••••••"
-SECRET = re.compile(
-    r"pass(word|wd|phrase)?|secret|token|credential|api_?key|private", re.IGNORECASE
-)
-_AN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/@\s]+@", re.IGNORECASE)
 PACKAGES = ("jobhopper", "ansible-core", "fastapi", "uvicorn", "tinydb", "pydantic")
 
 
@@ -64,29 +58,7 @@ async def settings(request: Request, site: OfSite, _: Admin) -> Response:
 
 def config_text(config: HopperConfig) -> str:
     """Return the config in force as YAML, without what nobody but its owner is to know."""
-    shown = masked(config.model_dump(mode="json"))
-    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=1000)
-
-
-def masked(value: object, *, hide: bool = False) -> object:
-    """Return a value of the config with secrets hidden.
-
-    Hidden are texts under keys that tell of a secret, all values of environments and variables,
-    and what stands before the host in an address. Paths of key files stay.
-    """
-    if isinstance(value, Mapping):
-        return {key: masked(item, hide=hide or _tells(str(key))) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked(item, hide=hide) for item in value]
-    if hide and value not in (None, "", False, True):
-        return HIDDEN
-    return _AN_URL.sub(rf"\g<scheme>{HIDDEN}@", value) if isinstance(value, str) else value
-
-
-def _tells(key: str) -> bool:
-    if key.endswith(("_path", "_file")):
-        return False
-    return bool(SECRET.search(key)) or key in {"env", "env_vars", "variables", "vars"}
+    return yaml.safe_dump(masked_config(config), sort_keys=False, allow_unicode=True, width=1000)
 
 
 def problems(config: HopperConfig) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from hopper.config.load import load
 from hopper.documents import jobs as job_documents
 from hopper.documents import runs as run_documents
 from hopper.model.states import JobState
 from hopper.web.api import models, run_models
 from hopper.web.api.job_rows import row_document
+from hopper.web.app import create_app
 from hopper.web.security.roles import Role
 from tests.unit.web.api.conftest import Client, Lab
 from tests.unit.web.following.states import a_job, told
@@ -216,3 +218,29 @@ def test_what_is_described_is_what_is_told(
     lab: Lab, model: type[BaseModel], document: Callable[[Lab], dict[str, object]]
 ) -> None:
     assert set(document(lab)) == keys(model)
+
+
+def test_addresses_are_below_the_prefix_of_a_proxy(lab: Lab) -> None:
+    web = lab.config.web.model_copy(update={"root_path": "/hopper"})
+    config = lab.config.model_copy(update={"web": web})
+    below = Client(create_app(replace(lab.site, config=config)), lab.tokens[Role.VIEWER])
+    page = below("GET", "/hopper/api/v1/jobs?limit=1")
+    assert page.json()["next"].startswith("/hopper/api/v1/jobs?limit=1&cursor=")
+    assert below("GET", page.json()["next"]).status_code == 200
+    (result,) = below.get("/jobs/done-000001/results").json()["items"]
+    assert result["href"].startswith("/hopper/api/v1/jobs/")
+    assert below("GET", "/hopper/api/v1/openapi.json").json()["servers"] == [{"url": "/hopper"}]
+
+
+def test_secrets_of_the_config_are_masked(lab: Lab) -> None:
+    lab.config.source.write_text(
+        lab.config.source.read_text()
+        + "environments:\n  - {name: e, variables: {API_KEY: hunter2}}\n"
+        + "",
+        encoding="utf-8",
+    )
+    config = load(lab.config.source)
+    client = Client(create_app(replace(lab.site, config=config)), lab.tokens[Role.ADMIN])
+    answer = client.get("/config")
+    assert answer.json()["environments"][0]["name"] == "e"
+    assert "hunter2" not in answer.text
