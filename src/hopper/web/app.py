@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from hopper import __version__
+from hopper.web import uploads
 from hopper.web.api import v1
 from hopper.web.far_logs import FarLogs
 from hopper.web.following import stream
@@ -38,6 +40,7 @@ from hopper.web.pages.job_rows import send_rows
 from hopper.web.planning import Planning
 from hopper.web.prefix import Prefix
 from hopper.web.problems import tell_problems
+from hopper.web.scratch import clear_dead
 from hopper.web.security.middleware import GuardMiddleware
 from hopper.web.security.proxies import believe_proxies
 from hopper.web.site import Site
@@ -72,6 +75,8 @@ def create_app(site: Site) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # A server that was killed cannot have done that.
+        await to_thread.run_sync(clear_dead, site.config.paths.db / uploads.FOLDER)
         running = [
             asyncio.create_task(site.following.run()),
             asyncio.create_task(far_logs.keep()),

@@ -19,11 +19,8 @@ files or fields (413), a body that is no form (422), a client that sends nothing
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -39,6 +36,7 @@ from hopper.config.units import format_size
 from hopper.errors import UsageError
 from hopper.home.files import trouble
 from hopper.web.problems import TooLarge, TooSlow
+from hopper.web.scratch import Scratch
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -50,8 +48,6 @@ LARGEST_FIELD = 65_536
 """Bytes of one field of a form that is no file."""
 PATIENCE = 60.0
 """Seconds that a client may send nothing."""
-LEFT_AFTER = 86_400.0
-"""Seconds after which what a killed server has left is taken away."""
 AT_ONCE = 1 << 20
 """Bytes that are gathered before they are written."""
 UNNAMED = "upload.zip"
@@ -88,7 +84,8 @@ async def uploads(
     most = largest(config)
     _check_length(request, most)
     parent = config.paths.db / FOLDER
-    folder = await to_thread.run_sync(_new_folder, parent)
+    scratch = await to_thread.run_sync(_new_scratch, parent)
+    folder = scratch.path
     try:
         form = _boundary(request)
         if form is None:
@@ -97,7 +94,7 @@ async def uploads(
             yield await _form(request, folder, form, most)
     finally:
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+            await to_thread.run_sync(scratch.drop)
 
 
 def largest(config: HopperConfig) -> int:
@@ -138,14 +135,9 @@ def _boundary(request: Request) -> bytes | None:
     return boundary
 
 
-def _new_folder(parent: Path) -> Path:
+def _new_scratch(parent: Path) -> Scratch:
     with trouble(f"cannot take files into {parent}"):
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in parent.iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - old.lstat().st_mtime > LEFT_AFTER:
-                    shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(dir=parent))
+        return Scratch.new(parent)
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
