@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from hopper.bootstrap import inventory
+from hopper.dispatch.backend_views import BackendView
 from hopper.documents.backends import (
     backend_document,
     check_document,
@@ -19,6 +22,7 @@ from hopper.documents.overview import worker_document
 from hopper.documents.values import Json
 from hopper.documents.workers import look_document
 from hopper.errors import HopperError, NotThere
+from hopper.model.states import JobState
 from hopper.operations import workers
 from hopper.operations.asking import Asking, find_backend
 from hopper.operations.backend_looks import check, elsewhere, machines
@@ -26,8 +30,9 @@ from hopper.operations.doctor import look_at
 from hopper.operations.scanning import scan
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import answer
-from hopper.web.api.keeping import OfKept
+from hopper.web.api.keeping import Kept, OfKept
 from hopper.web.api.parts import Name, Operator, Viewer, apart, changing, give, problems
+from hopper.web.following.rows import CLUSTER
 from hopper.web.security.middleware import require
 from hopper.web.security.roles import Role
 from hopper.web.security.visits import visit_of
@@ -35,24 +40,25 @@ from hopper.web.site import OfSite, Site
 
 router = APIRouter()
 Tags = list[str | Enum]
+STATES = {state.value: state for state in JobState}
 _WORKERS: Tags = ["Workers"]
 _BACKENDS: Tags = ["Backends"]
 
 
 @router.get("/workers", response_model=models.Workers, responses=problems(), tags=_WORKERS)
-async def list_workers(_: Viewer, kept: OfKept) -> Response:
+async def list_workers(site: OfSite, _: Viewer) -> Response:
     """List the workers of the inventory and how they stand, as far as is remembered."""
-    screen = await kept.standing.screen()
-    items = [worker_document(view) for view in screen.view.workers]
-    return answer({"items": items, "inventory_error": screen.inventory_error or None})
+    now = await site.places.stand(site.following)
+    items = [worker_document(view) for view in now.workers]
+    return answer({"items": items, "inventory_error": now.inventory_error or None})
 
 
 @router.get(
     "/workers/{worker}", response_model=models.WorkerState, responses=problems(404), tags=_WORKERS
 )
-async def show_worker(_: Viewer, kept: OfKept, worker: Name) -> Response:
+async def show_worker(site: OfSite, _: Viewer, worker: Name) -> Response:
     """Show how a worker stands."""
-    views = (await kept.standing.screen()).view.workers
+    views = (await site.places.stand(site.following)).workers
     found = next((view for view in views if view.name == worker), None)
     if found is None:
         raise _no_worker(worker)
@@ -69,7 +75,7 @@ async def drain_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) 
     """Send no new jobs to a worker; those that it has are followed to their end."""
     await _known_worker(site, worker)
     jobs = await changing(site, lambda: workers.drain(site.config, [worker], by=who.by))
-    kept.standing.forget()
+    _look_anew(site, kept)
     return answer({"worker": worker, "drained": True, "jobs": jobs.get(worker)})
 
 
@@ -83,7 +89,7 @@ async def resume_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name)
     """Let a worker take jobs again: ends drain, quarantine and back-off."""
     await _known_worker(site, worker)
     await changing(site, lambda: workers.resume(site.config, [worker], by=who.by))
-    kept.standing.forget()
+    _look_anew(site, kept)
     return answer({"worker": worker, "drained": False, "jobs": None})
 
 
@@ -120,14 +126,18 @@ def _no_worker(name: str) -> HopperError:
     return NotThere(f"no worker {name!r}", way_out="see the list of workers")
 
 
+def _look_anew(site: Site, kept: Kept) -> None:
+    site.places.forget()
+    kept.standing.forget()
+
+
 # --- backends
 
 
 @router.get("/backends", response_model=models.Backends, responses=problems(), tags=_BACKENDS)
-async def list_backends(_: Viewer, kept: OfKept) -> Response:
+async def list_backends(site: OfSite, _: Viewer) -> Response:
     """List the backends and how they stand, as far as is remembered."""
-    screen = await kept.standing.screen()
-    return answer({"items": [backend_document(view) for view in screen.backends]})
+    return answer({"items": [backend_document(view) for view in await _backends(site)]})
 
 
 @router.get(
@@ -136,10 +146,9 @@ async def list_backends(_: Viewer, kept: OfKept) -> Response:
     responses=problems(404),
     tags=_BACKENDS,
 )
-async def show_backend(_: Viewer, kept: OfKept, backend: Name) -> Response:
+async def show_backend(site: OfSite, _: Viewer, backend: Name) -> Response:
     """Show how a backend stands."""
-    views = (await kept.standing.screen()).backends
-    found = next((view for view in views if view.name == backend), None)
+    found = next((view for view in await _backends(site) if view.name == backend), None)
     if found is None:
         raise NotThere(f"there is no backend {backend!r}", way_out="see the list of backends")
     return answer(backend_document(found))
@@ -155,7 +164,7 @@ async def pause_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name
     """Submit nothing more to a backend; what it has is followed to its end."""
     name = _batch_system(site, backend)
     told = await give(site, who, {"do": "pause_backend", "backend": name})
-    kept.standing.forget()
+    _look_anew(site, kept)
     return answer(told)
 
 
@@ -169,7 +178,7 @@ async def resume_backend(site: OfSite, who: Operator, kept: OfKept, backend: Nam
     """Let a backend have jobs again."""
     name = _batch_system(site, backend)
     told = await give(site, who, {"do": "resume_backend", "backend": name})
-    kept.standing.forget()
+    _look_anew(site, kept)
     return answer(told)
 
 
@@ -247,6 +256,16 @@ async def list_native_jobs(
         return [native_job_document(one) for one in found]
 
     return answer({"items": await apart(look, far=True)})
+
+
+async def _backends(site: Site) -> list[BackendView]:
+    """Return how backends stand, with all of our jobs that are theirs."""
+    counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
+    for row in site.following.index.rows.values():
+        if row.backend and row.state in STATES and row.origin != CLUSTER:
+            counts[row.backend][STATES[row.state]] += 1
+    now = await site.places.stand(site.following)
+    return [replace(one.view, counts=counts[one.view.name]) for one in now.backends]
 
 
 def _batch_system(site: Site, name: str) -> str:

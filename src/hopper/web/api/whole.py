@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from hopper.bootstrap.state import dispatching
 from hopper.documents.overview import screen_document
 from hopper.documents.settings import masked_config
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import LARGEST_PAGE, answer
 from hopper.web.api.keeping import OfKept
-from hopper.web.api.parts import Admin, Operator, Viewer, give, problems
+from hopper.web.api.parts import Admin, Operator, Viewer, apart, give, problems
 from hopper.web.site import OfSite
 
 router = APIRouter()
@@ -43,10 +44,12 @@ async def show_status(
 @router.get(
     "/dispatcher", response_model=models.Dispatching, responses=problems(), tags=_DISPATCHER
 )
-async def show_dispatcher(_: Viewer, kept: OfKept) -> Response:
+async def show_dispatcher(site: OfSite, _: Viewer) -> Response:
     """Show whether a dispatcher runs, and whether launching is paused."""
-    screen = await kept.standing.screen()
-    return answer({"paused": screen.view.paused, "dispatcher": screen.dispatcher})
+    held = await apart(lambda: dispatching(site.config))
+    who = {"pid": held.pid, "host": held.host, "started": held.started} if held else None
+    paused = site.following.store.settings.get("paused") is True
+    return answer({"paused": paused, "dispatcher": who})
 
 
 @router.post(
