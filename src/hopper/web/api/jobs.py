@@ -37,6 +37,7 @@ from hopper.web.api.parts import (
     the_job,
 )
 from hopper.web.following.listing import JobFilter
+from hopper.web.following.rows import CLUSTER
 from hopper.web.site import OfSite, Site
 
 router = APIRouter(tags=["Jobs"])
@@ -138,11 +139,16 @@ async def whole_job(site: Site, found: Job) -> Json:
 async def explain_job(site: OfSite, _: Viewer, job: Name) -> Response:
     """Say why a job waits, where it is, or why it failed, and what can be done."""
     await the_job(site, job)
+    rows = site.following.index.rows.values()
+    # To decode those that have ended as well would take seconds.
+    waiting = {row.id for row in rows if not row.over and row.origin != CLUSTER}
 
     def told() -> Json:
         with read_state(site.config) as store:
             found = one_job(store, job)
-            said = explain(found, situation(site.config, store))
+            wanted = waiting | {found.id, *found.spec.after}
+            known = [store.jobs[one] for one in wanted if one in store.jobs]
+            said = explain(found, situation(site.config, store, known))
         return explanation_document(found, said, log_end(site.config, found))
 
     return answer(await apart(told))
