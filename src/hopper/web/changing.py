@@ -32,7 +32,11 @@ async def apart(work: Callable[[], T]) -> T:
 async def give(site: Site, identity: Identity, body: Mapping[str, object]) -> Mapping[str, object]:
     """Have a change of the state made for somebody. Raises what ``commands.give`` raises."""
     asked = {**body, "by": identity.by}
-    return await apart(lambda: commands.give(site.config, asked))
+    try:
+        return await apart(lambda: commands.give(site.config, asked))
+    finally:
+        # Whoever made the change sees it when they look next.
+        site.following.look()
 
 
 async def change_jobs(

@@ -15,7 +15,7 @@ from hopper.documents.externals import external_document, known_phase, last_seen
 from hopper.documents.jobs import job_document, remark, usage_document
 from hopper.errors import NotThere, UnknownJob
 from hopper.model.attempt import Attempt
-from hopper.model.job import Job
+from hopper.model.job import Job, Origin
 from hopper.model.worker import WorkerRecord
 from hopper.operations.finding import one_job
 from hopper.operations.whereabouts import result_paths
@@ -23,6 +23,7 @@ from hopper.store.state import StateStore
 from hopper.web.addresses import address
 from hopper.web.changing import apart
 from hopper.web.pages.job_rows import ACTS, acts_for
+from hopper.web.pages.logs import Far, view_of_log
 from hopper.web.pages.run_looks import word_for
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
@@ -56,13 +57,20 @@ class Seen:
     results: tuple[Result, ...]
 
     @property
+    def log_at_home(self) -> bool:
+        """True where nobody far away has to be asked for its newest log, which may take long."""
+        newest = self.job.attempt
+        over = self.job.state.terminal and newest is not None and not newest.open
+        return over and self.job.origin is not Origin.EXTERNAL
+
+    @property
     def attempts(self) -> list[Attempt]:
         """Its attempts, the newest first."""
         return list(reversed(self.job.attempts))
 
 
 @router.get("/jobs/{job_id}", name="job")
-async def show_job(request: Request, site: OfSite, _: Viewer, job_id: str) -> Response:
+async def show_job(request: Request, site: OfSite, far: Far, _: Viewer, job_id: str) -> Response:
     """Show a job: all that is known of it, its attempts and results, what can be done."""
     shown = await find(site, job_id)
     found = shown.job
@@ -73,15 +81,22 @@ async def show_job(request: Request, site: OfSite, _: Viewer, job_id: str) -> Re
         there = address(request, "task", run_id=found.run, task=word)
         return RedirectResponse(there, status_code=303)
     row = site.following.index.rows.get(found.id)
+    part = wants_part(request)
+    log = None
+    if not part and shown.log_at_home:
+        # That of a job that runs has a page of its own, where one may wait for its worker.
+        here = address(request, "job_log", job_id=found.id, kind="output")
+        log = await view_of_log(site, far, found, "output", None, here)
     return site.rendering.page(
         request,
-        "job_part.html" if wants_part(request) else "job.html",
+        "job_part.html" if part else "job.html",
         section="jobs",
         seen=shown,
         job=found,
         remark=remark(found, shown.record),
         usage=usage_document(found.attempt),
         acts=[(act, ACTS[act]) for act in acts_for(row)] if row is not None else [],
+        log=log,
     )
 
 

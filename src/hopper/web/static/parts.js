@@ -5,20 +5,44 @@
 // htmx's own throttle forgets what comes within its time.
 (() => {
   const EVERY = 2000;
-  const told = new WeakMap(); // part → when it was last fetched
-  const waiting = new WeakSet();
+  // By id where there is one: a part that is fetched is another element afterwards.
+  const told = new Map(); // part → when it was last fetched
+  const waiting = new Set();
+  const coming = new Map(); // parts under way → whether something has changed since
+
+  const keyOf = (part) => part.id || part;
+  const partOf = (key) => (typeof key === "string" ? document.getElementById(key) : key);
 
   const reload = (part) => {
-    if (waiting.has(part)) return;
-    waiting.add(part);
-    const due = Math.max(0, (told.get(part) ?? -EVERY) + EVERY - performance.now());
+    const key = keyOf(part);
+    if (waiting.has(key)) return;
+    waiting.add(key);
+    const due = Math.max(0, (told.get(key) ?? -EVERY) + EVERY - performance.now());
     setTimeout(() => {
-      waiting.delete(part);
-      if (!part.isConnected) return;
-      told.set(part, performance.now());
-      htmx.trigger(part, "reload");
+      waiting.delete(key);
+      const now = partOf(key);
+      if (!now?.isConnected) return;
+      told.set(key, performance.now());
+      htmx.trigger(now, "reload");
     }, due);
   };
+
+  // What changes while a part is on its way may not be in it, and is overwritten by it.
+  const changing = () => {
+    for (const key of coming.keys()) coming.set(key, true);
+  };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const part = event.detail.target;
+    if (part?.matches?.("[data-live]")) coming.set(keyOf(part), false);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const part = event.detail.target;
+    const key = part && keyOf(part);
+    const changed = coming.get(key);
+    coming.delete(key);
+    const now = changed && partOf(key);
+    if (now) reload(now);
+  });
 
   const concerns = (part, news) => {
     const tables = (part.dataset.live || "").split(" ").filter(Boolean);
@@ -27,7 +51,7 @@
     return part.dataset.liveFor !== "members" || news.new.length > 0 || news.gone.length > 0;
   };
 
-  const all = () => document.querySelectorAll("[data-live]");
+  const all = () => document.querySelectorAll("[data-live][hx-get]");
   document.addEventListener("sse:changed", (event) => {
     let news;
     try {
@@ -35,6 +59,7 @@
     } catch {
       return;
     }
+    changing();
     for (const part of all()) if (concerns(part, news)) reload(part);
   });
   document.addEventListener("sse:stale", () => all().forEach(reload));

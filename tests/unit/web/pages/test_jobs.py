@@ -216,6 +216,21 @@ def test_a_jobs_page(client: Browser) -> None:
     assert client.get("/jobs/bad").status_code == 404
 
 
+def test_a_jobs_page_has_its_output(home: Path, client: Browser) -> None:
+    page = client.get("/jobs/done-aaaaaa").text
+    assert 'id="log-text"' in page
+    assert 'href="/jobs/done-aaaaaa/logs?attempt=1"' in page
+    assert 'id="log-text"' not in client.get("/jobs/done-aaaaaa", headers=HTMX).text
+    for job in ("wait-aaaaaa", "live-aaaaaa"):
+        assert 'id="log-text"' not in client.get(f"/jobs/{job}").text
+    assert 'href="/jobs/live-aaaaaa/logs"' in client.get("/jobs/live-aaaaaa").text
+
+
+def test_who_makes_a_change_sees_it_next(client: Browser) -> None:
+    client.post("/jobs/changes", act="hold:wait-aaaaaa")
+    assert client.site.following.index.rows["wait-aaaaaa"].held
+
+
 def test_a_job_of_a_cluster(client: Browser) -> None:
     assert "/jobs/external/cl/7" in client.get("/jobs").text
     assert "did not submit" in client.get("/jobs/external/cl/7").text
