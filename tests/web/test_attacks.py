@@ -271,6 +271,38 @@ CLIMBS = (
 )
 
 
+BIG = {
+    "/api/v1/job-changes": "application/json",
+    "/api/v1/runs": "application/json",
+    "/api/v1/scans": "application/json",
+    "/jobs/changes": "multipart/form-data; boundary=x",
+    "/login": "application/x-www-form-urlencoded",
+    "/nothing/here": "application/json",
+}
+
+
+def test_a_body_without_end_is_no_way_to_fill_the_memory(home: Path) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\n'
+        for _ in range(1_000):
+            yield bytes(100_000)
+
+    async def scene() -> None:
+        page = Page(home)
+        async with page.served() as client:
+            root = page.url.removesuffix("/jobs/stream")
+            for path, kind in BIG.items():
+                headers = {"Content-Type": kind}
+                client.cookies.clear()
+                try:
+                    answer = await client.post(f"{root}{path}", content=endless(), headers=headers)
+                except (httpx.WriteError, httpx.ReadError):
+                    continue  # it did not listen to the end
+                assert answer.status_code in {404, 413}, f"{path}: {answer.text}"
+
+    run(scene())
+
+
 def page_paths() -> list[str]:
     """Return the paths of pages that have something in them."""
     routes = [one for page in PAGES for one in page.router.routes if isinstance(one, APIRoute)]

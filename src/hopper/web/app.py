@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from hopper import __version__
 from hopper.web import uploads
 from hopper.web.api import v1
+from hopper.web.bodies import Bodies
 from hopper.web.far_logs import FarLogs
 from hopper.web.following import stream
 from hopper.web.meter import Metered
@@ -108,5 +109,7 @@ def create_app(site: Site) -> ASGIApp:
     kept = v1.attach(app, site)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # The prefix first: the guard leads to the login below it.
-    whole = Prefix(Metered(GuardMiddleware(app, site.guard), kept.meter), site.config.web.root_path)
+    whole = Prefix(
+        Metered(GuardMiddleware(Bodies(app), site.guard), kept.meter), site.config.web.root_path
+    )
     return believe_proxies(whole, site.config.web.trusted_proxies)

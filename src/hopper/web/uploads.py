@@ -35,6 +35,7 @@ from hopper.config.model import HopperConfig
 from hopper.config.units import format_size
 from hopper.errors import UsageError
 from hopper.home.files import trouble
+from hopper.web.bodies import let_come
 from hopper.web.problems import TooLarge, TooSlow
 from hopper.web.scratch import Scratch
 
@@ -82,6 +83,7 @@ async def uploads(
     and starlette's ClientDisconnect.
     """
     most = largest(config)
+    let_come(request)
     _check_length(request, most)
     parent = config.paths.db / FOLDER
     scratch = await to_thread.run_sync(_new_scratch, parent)
