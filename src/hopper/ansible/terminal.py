@@ -66,6 +66,22 @@ def in_folder(inbox: str, name: str, attempt: str, unpack_dirname: str, shell: s
     return call("exec sh", ["-c", script])
 
 
+def in_working_dir(folder: str, shell: str = "") -> str:
+    """Return the shell line that opens a shell in a folder of a login node.
+
+    ``shell`` as above. Where there is no such folder it opens at home, and says so.
+    """
+    opened = quote(shell) if shell else '"${SHELL:-/bin/sh}"'
+    said = quote(f"hopper: there is no folder {folder}; this is your home")
+    script = "\n".join(
+        [
+            f"cd {_expandable(folder)} 2>/dev/null || {{ echo {said} >&2; cd; }}",
+            f"exec {opened}",
+        ]
+    )
+    return call("exec sh", ["-c", script])
+
+
 def command(words: Sequence[str], line: str) -> list[str]:
     """Return the local command that runs a shell line where the words lead to."""
     return [*words, line] if words else ["/bin/sh", "-c", line]

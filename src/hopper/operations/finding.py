@@ -123,8 +123,13 @@ def most_runs(config: HopperConfig) -> Mapping[str, list[Run]]:
     """Return the runs that are remembered by workflow, the newest first."""
     from hopper.bootstrap.state import read_state
 
-    found: defaultdict[str, list[Run]] = defaultdict(list)
     with read_state(config) as store:
-        for run in sorted(store.runs.values(), key=lambda run: run.created_at, reverse=True):
-            found[run.workflow].append(run)
+        return by_workflow(store.runs.values())
+
+
+def by_workflow(runs: Iterable[Run]) -> Mapping[str, list[Run]]:
+    """Return runs by workflow, the newest first."""
+    found: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: run.created_at, reverse=True):
+        found[run.workflow].append(run)
     return found

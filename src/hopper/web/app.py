@@ -34,6 +34,7 @@ from hopper.web.pages import (
     settings,
     sources,
     task,
+    terminal,
     workers,
     workflows,
 )
@@ -64,6 +65,7 @@ PAGES = (
     run_changes,
     task,
     logs,
+    terminal,
     workflows,
     sources,
     older,
@@ -102,6 +104,7 @@ def create_app(site: Site) -> ASGIApp:
     app.state.site = site
     app.state.far_logs = far_logs
     app.state.planning = Planning()
+    app.state.terminals = set()
     send_rows(site)
     tell_problems(app)
     for page in PAGES:

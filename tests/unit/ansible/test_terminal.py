@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hopper.ansible.runs import AnsibleSettings
-from hopper.ansible.terminal import CLEANED, command, in_folder, login_words
+from hopper.ansible.terminal import CLEANED, command, in_folder, in_working_dir, login_words
 
 ATTEMPT = "a123456789"
 
@@ -89,3 +89,16 @@ hopper_workers:
         assert part in text
     assert login_words(settings, "here", tmp_path / "runs") == []
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_working_folder_on_a_login_node(tmp_path: Path) -> None:
+    place = tmp_path / "In $(x)'s"
+    place.mkdir()
+    assert opened(in_working_dir(str(place)), tmp_path).stdout == f"{place}\n"
+    assert opened(in_working_dir("~/In $(x)'s"), tmp_path).stdout == f"{place}\n"
+
+
+def test_a_working_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    done = opened(in_working_dir("/nowhere/'; echo evil"), tmp_path)
+    assert done.stdout == f"{tmp_path}\n"
+    assert "there is no folder" in done.stderr

@@ -95,6 +95,7 @@ async def show_job(request: Request, site: OfSite, far: Far, _: Viewer, job_id: 
         job=found,
         remark=remark(found, shown.record),
         usage=usage_document(found.attempt),
+        terminal=site.config.web.terminal,
         acts=[(act, ACTS[act]) for act in acts_for(row)] if row is not None else [],
         log=log,
     )

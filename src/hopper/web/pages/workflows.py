@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse,
 
 from hopper.documents.workflows import plan_document, started_document, workflow_rows
 from hopper.errors import NotThere, UsageError
-from hopper.operations.finding import most_runs
+from hopper.operations.finding import by_workflow
 from hopper.operations.generate import Recipe, find_recipe
 from hopper.operations.scripts import script_of
 from hopper.operations.starting import Choices
@@ -47,10 +47,11 @@ Plans = Annotated[Planning, Depends(planning)]
 @router.get("/workflows", name="workflows")
 async def workflows(request: Request, site: OfSite, _: Viewer) -> Response:
     """Show the workflows of the config and the files of its sources: a page, or JSON."""
-    rows = await apart(lambda: workflow_rows(site.config, most_runs(site.config)))
+    runs = site.following.store.runs
+    known = by_workflow(runs.values())
+    rows = await apart(lambda: workflow_rows(site.config, known))
     if wants_json(request):
         return JSONResponse(rows)
-    runs = site.following.store.runs
     return site.rendering.page(
         request,
         "workflows_part.html" if wants_part(request) else "workflows.html",
