@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -37,8 +37,8 @@ Number = Annotated[int | None, Query(ge=1, le=1_000_000)]
 KINDS = ("output", "error")
 SHOWN = 1 << 18
 """Bytes that are shown at first, and more at a time."""
-PART = 1 << 20
-"""Bytes that are sent at a time of a whole log."""
+NOT_ASKED = -1
+"""Stands for the place of a log that nothing is known of yet."""
 SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -187,17 +187,15 @@ async def view_of_log(
     )
     if attempt is None:
         words = "It has not run yet." if not job.state.terminal else "It never ran."
-        return LogView(address=here, kind=kind, attempt=None, live=known.live, remark=words)
+        return replace(known, remark=words)
+    wanted = Wanted(kind=kind, attempt=number)
     try:
-        piece = await piece_of(site, far, job, attempt, Wanted(kind=kind, attempt=number))
+        if await _at_far_end(site, job, attempt, errors=wanted.errors):
+            # Whoever has it may take long to answer; the page asks once it is there.
+            return replace(known, next=NOT_ASKED)
+        piece = await piece_of(site, far, job, attempt, wanted)
     except (HopperError, OSError) as refusal:
-        return LogView(
-            address=known.address,
-            kind=kind,
-            attempt=attempt,
-            live=known.live,
-            trouble=str(refusal),
-        )
+        return replace(known, trouble=str(refusal))
     content = _cut(piece)
     return LogView(
         address=known.address,
@@ -211,6 +209,13 @@ async def view_of_log(
         live=piece.live,
         remark=piece.remark,
     )
+
+
+async def _at_far_end(site: Site, job: Job, attempt: Attempt, *, errors: bool) -> bool:
+    if not attempt.open:
+        return False
+    path, _ = await apart(lambda: file_at_home(site.config, job, attempt, errors=errors))
+    return is_live(attempt, path)
 
 
 async def piece_of(

@@ -44,8 +44,12 @@
     const look = async () => {
       if (document.hidden) return;
       try {
-        const said = await ask({ start: next });
+        const said = await ask(next < 0 ? {} : { start: next });
         told("");
+        if (next < 0) {
+          first = next = said.start;
+          earlier.hidden = first <= said.first;
+        }
         if (said.text) {
           // What lies further back can be loaded again.
           if (text.textContent.length + said.text.length > KEPT) {
@@ -93,7 +97,7 @@
     });
     stay.addEventListener("change", atEnd);
     atEnd();
-    if (live) setTimeout(follow, EVERY);
+    if (live) setTimeout(follow, next < 0 ? 0 : EVERY);
   };
 
   document.addEventListener("DOMContentLoaded", () => {

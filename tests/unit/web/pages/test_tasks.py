@@ -14,6 +14,8 @@ from hopper.model.attempt import Outcome, ResultFile
 from hopper.model.job import Job
 from hopper.model.places import task_folder
 from hopper.model.states import JobState
+from hopper.operations.log_asking import NoContact
+from hopper.web.far_logs import FarLogs
 from hopper.web.pages.logs import SHOWN, attachment
 from tests.unit.web.following.states import a_job, a_run, a_task
 from tests.unit.web.pages.browsing import HTMX, JSON, Browser, a_home, browser
@@ -44,6 +46,7 @@ def home(tmp_path: Path) -> Path:
         bad,
         a_failed("odd/one", "odd-aaaaaa"),
         a_task("wait-aaaaaa", run="sweep-1", task=f"x{HOSTILE[:8]}", state=JobState.PENDING),
+        a_task("live-aaaaaa", run="sweep-1", task="live-aaaaaa", state=JobState.RUNNING),
         zipped,
     )
     config = {"backends": [{"name": "cl", "type": "local", "work_dir": str(tmp_path / "cl")}]}
@@ -138,6 +141,28 @@ def test_a_log_that_did_not_come_home_takes_nothing_else_away(web: Browser) -> N
     assert page.status_code == 200
     assert "did not come home" in page.text
     assert "odd/one" in page.text
+
+
+def test_a_page_waits_for_nobody_far_away(web: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("the page asked the far end")
+
+    monkeypatch.setattr(FarLogs, "piece", asked)
+    page = web.get("/runs/sweep-1/tasks/live-aaaaaa").text
+    assert 'data-next="-1"' in page
+    assert 'data-live="yes"' in page
+
+
+def test_a_far_end_that_does_not_answer_is_told(
+    web: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(*_: object, **__: object) -> None:
+        raise NoContact("no contact with cl: no answer")
+
+    monkeypatch.setattr(FarLogs, "piece", silent)
+    answer = web.get("/runs/sweep-1/tasks/live-aaaaaa/logs/output", JSON)
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "no contact with cl: no answer"
 
 
 @pytest.mark.parametrize("tab", ["script", "json"])
