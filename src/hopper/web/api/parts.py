@@ -110,11 +110,7 @@ async def the_job(site: Site, job_id: str) -> Job:
 
 def live_job(site: Site, job_id: str) -> Job | None:
     """Return the live job of that id; it may be a moment old."""
-    found = site.following.job(job_id)
-    if found is None:
-        site.following.look()
-        found = site.following.job(job_id)
-    return found
+    return site.following.newest_job(job_id)
 
 
 async def changeable_job(site: Site, job_id: str) -> Job:
@@ -128,7 +124,4 @@ async def changeable_job(site: Site, job_id: str) -> Job:
 
 def live_run(site: Site, run_id: str) -> Run | None:
     """Return the live run of that id; it may be a moment old."""
-    runs = site.following.store.runs
-    if run_id not in runs:
-        site.following.look()
-    return runs.get(run_id)
+    return site.following.newest_run(run_id)

@@ -135,6 +135,18 @@ class Following:
         """Return a live job; None where there is none."""
         return self.store.jobs.get(job_id)
 
+    def newest_job(self, job_id: str) -> Job | None:
+        """Return a live job, also one that came since the last look."""
+        if job_id not in self.store.jobs:
+            self.look()
+        return self.job(job_id)
+
+    def newest_run(self, run_id: str) -> Run | None:
+        """Return a live run, also one that came since the last look."""
+        if run_id not in self.store.runs:
+            self.look()
+        return self.store.runs.get(run_id)
+
     def jobs_of(self, run_id: str) -> Iterator[Job]:
         """Yield the live jobs of a run, in the order in which they came."""
         return (self.store.jobs[row.id] for row in self.index.of_run(run_id))

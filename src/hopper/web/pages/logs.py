@@ -118,7 +118,7 @@ def _job_log(request: Request, job: Job, kind: str) -> str:
 
 async def job_by_id(site: Site, job_id: str) -> Job:
     """Return a live job, or one of the history. UnknownJob."""
-    live = site.following.job(job_id)
+    live = site.following.newest_job(job_id)
     if live is not None:
         return live
 

@@ -65,7 +65,7 @@ class Section:
 
 async def look_at(site: Site, run_id: str) -> RunLook:
     """Return a run as it stands. NotThere."""
-    run = site.following.store.runs.get(run_id)
+    run = site.following.newest_run(run_id)
     if run is not None:
         rows = site.following.index.of_run(run_id)
         return RunLook(tally=site.following.tally(run), rows=rows, live=True, old={})

@@ -63,6 +63,17 @@ def test_a_change_shows_at_the_next_look(writer: StateStore, following: Followin
     assert shown(following) == ["cl/1"]
 
 
+def test_whoever_asks_for_what_is_new_gets_it_before_the_next_look(
+    writer: StateStore, following: Following
+) -> None:
+    run = a_run("r1")
+    writer.commit(Commit(jobs=(a_job("j1"),), runs=(run,)))
+    assert following.job("j1") is None
+    assert following.newest_job("j1") == a_job("j1")
+    assert following.newest_run("r1") == run
+    assert following.newest_run("r2") is None
+
+
 def test_rows_follow_their_run(writer: StateStore, following: Following) -> None:
     writer.commit(Commit(runs=(a_run("r1"),), jobs=(a_task("j1", run="r1", task="fit.1"),)))
     following.look()
