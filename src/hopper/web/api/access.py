@@ -13,8 +13,10 @@ from hopper.errors import NotThere
 from hopper.model.event import EventKind
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import answer
-from hopper.web.api.parts import Admin, Name, apart, problems
+from hopper.web.api.parts import Name, problems
+from hopper.web.changing import apart
 from hopper.web.problems import Conflict
+from hopper.web.security.access import Admin
 from hopper.web.security.accounts import Account
 from hopper.web.security.guard import Guard
 from hopper.web.security.passwords import check_password

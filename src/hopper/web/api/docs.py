@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from hopper.web.api.parts import Viewer
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite
 
 router = APIRouter()

@@ -17,8 +17,10 @@ from hopper.model.event import Event, EventKind
 from hopper.store.values import to_json
 from hopper.web.api import models
 from hopper.web.api.answers import answer
-from hopper.web.api.parts import LIMIT, Limit, Text, Viewer, apart, problems
+from hopper.web.api.parts import LIMIT, Limit, Text, problems
+from hopper.web.changing import apart
 from hopper.web.following.state import LOOK_EVERY, Following
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite
 
 router = APIRouter(tags=["Events"])

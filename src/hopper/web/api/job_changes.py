@@ -12,9 +12,12 @@ from hopper.errors import UnknownJob, UsageError
 from hopper.operations.selecting import FITS, can_be_abandoned, selected
 from hopper.web.api import models
 from hopper.web.api.answers import answer
-from hopper.web.api.parts import Name, Operator, changeable_job, give, live_job, problems
+from hopper.web.api.parts import Name, problems
 from hopper.web.api.run_models import Asked
+from hopper.web.changing import change_jobs as done_to
+from hopper.web.finding import changeable_job
 from hopper.web.problems import Conflict
+from hopper.web.security.access import Operator
 from hopper.web.security.roles import Identity
 from hopper.web.site import OfSite, Site
 
@@ -88,11 +91,10 @@ async def set_job_priority(
 
 async def _one(site: Site, who: Identity, job_id: str, body: Json) -> Response:
     job = await changeable_job(site, job_id)
-    told = await give(site, who, {**body, "jobs": [job.id]})
-    done, refused = _words(told.get("done")), _words(told.get("refused"))
-    if job.id in refused:
-        raise Conflict(refused[job.id])
-    return answer({"job": job.id, "done": done.get(job.id, "")})
+    came = await done_to(site, who, body, [job.id])
+    if job.id in came.refused:
+        raise Conflict(came.refused[job.id])
+    return answer({"job": job.id, "done": came.done.get(job.id, "")})
 
 
 @router.post("/job-changes", response_model=models.ManyDone)
@@ -101,11 +103,11 @@ async def change_jobs(site: OfSite, who: Operator, asked: ManyAsked) -> Response
     ids = _chosen(site, asked)
     if not ids:
         return answer({"done": {}, "refused": {}})
-    body: Json = {"do": asked.do, "jobs": ids, "abandon": asked.abandon}
+    body: Json = {"do": asked.do, "abandon": asked.abandon}
     if asked.do == "priority":
         body["priority"] = asked.priority
-    told = await give(site, who, body)
-    return answer({"done": _words(told.get("done")), "refused": _words(told.get("refused"))})
+    came = await done_to(site, who, body, ids)
+    return answer({"done": came.done, "refused": came.refused})
 
 
 def _chosen(site: Site, asked: ManyAsked) -> list[str]:
@@ -120,10 +122,6 @@ def _chosen(site: Site, asked: ManyAsked) -> list[str]:
         jobs = site.following.store.jobs.values()
         return selected(jobs, fits, failed=asked.failed, tags=asked.tags)
     for job_id in asked.jobs:
-        if live_job(site, job_id) is None:
+        if site.following.newest_job(job_id) is None:
             raise UnknownJob(job_id)
     return list(dict.fromkeys(asked.jobs))
-
-
-def _words(value: object) -> dict[str, str]:
-    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}

@@ -24,20 +24,12 @@ from hopper.web.addresses import address
 from hopper.web.api import models
 from hopper.web.api.answers import answer, page_of, tag_of, unchanged
 from hopper.web.api.job_rows import brief
-from hopper.web.api.parts import (
-    LIMIT,
-    Cursor,
-    Limit,
-    Name,
-    Text,
-    Viewer,
-    apart,
-    body_of,
-    problems,
-    the_job,
-)
+from hopper.web.api.parts import LIMIT, Cursor, Limit, Name, Text, body_of, problems
+from hopper.web.changing import apart
+from hopper.web.finding import the_job
 from hopper.web.following.listing import JobFilter
 from hopper.web.following.rows import CLUSTER
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter(tags=["Jobs"])

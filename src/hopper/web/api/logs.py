@@ -9,7 +9,10 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from hopper.model.job import Job
 from hopper.operations.log_parts import Place, read_piece
-from hopper.web.api.parts import Name, Viewer, apart, body_of, problems, the_job
+from hopper.web.api.parts import Name, body_of, problems
+from hopper.web.changing import apart
+from hopper.web.finding import the_job
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter(tags=["Jobs"])

@@ -21,7 +21,7 @@ from hopper.documents.externals import external_document
 from hopper.documents.overview import worker_document
 from hopper.documents.values import Json
 from hopper.documents.workers import look_document
-from hopper.errors import HopperError, NotThere
+from hopper.errors import NotThere
 from hopper.model.states import JobState
 from hopper.operations import workers
 from hopper.operations.asking import Asking, find_backend
@@ -31,8 +31,11 @@ from hopper.operations.scanning import scan
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import answer
 from hopper.web.api.keeping import Kept, OfKept
-from hopper.web.api.parts import Name, Operator, Viewer, apart, changing, give, problems
+from hopper.web.api.parts import Name, problems
+from hopper.web.changing import apart, changing, give
+from hopper.web.finding import batch_system, known_worker
 from hopper.web.following.rows import CLUSTER
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.security.middleware import require
 from hopper.web.security.roles import Role
 from hopper.web.security.visits import visit_of
@@ -61,7 +64,7 @@ async def show_worker(site: OfSite, _: Viewer, worker: Name) -> Response:
     views = (await site.places.stand(site.following)).workers
     found = next((view for view in views if view.name == worker), None)
     if found is None:
-        raise _no_worker(worker)
+        raise NotThere(f"no worker {worker!r}", way_out="see the list of workers")
     return answer(worker_document(found))
 
 
@@ -73,7 +76,7 @@ async def show_worker(site: OfSite, _: Viewer, worker: Name) -> Response:
 )
 async def drain_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) -> Response:
     """Send no new jobs to a worker; those that it has are followed to their end."""
-    await _known_worker(site, worker)
+    await known_worker(site, worker)
     jobs = await changing(site, lambda: workers.drain(site.config, [worker], by=who.by))
     _look_anew(site, kept)
     return answer({"worker": worker, "drained": True, "jobs": jobs.get(worker)})
@@ -87,7 +90,7 @@ async def drain_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) 
 )
 async def resume_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) -> Response:
     """Let a worker take jobs again: ends drain, quarantine and back-off."""
-    await _known_worker(site, worker)
+    await known_worker(site, worker)
     await changing(site, lambda: workers.resume(site.config, [worker], by=who.by))
     _look_anew(site, kept)
     return answer({"worker": worker, "drained": False, "jobs": None})
@@ -101,7 +104,7 @@ async def resume_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name)
 )
 async def check_worker(site: OfSite, _: Operator, worker: Name) -> Response:
     """Log in to a worker and say what it has and lacks; changes nothing."""
-    await _known_worker(site, worker)
+    await known_worker(site, worker)
 
     def look() -> Json:
         reading = inventory.read_inventory(site.config)
@@ -115,15 +118,6 @@ async def scan_workers(site: OfSite, _: Operator, asked: models.ScanAsked) -> Re
     """Look at workers once and show what is there; nothing is changed."""
     found = await apart(lambda: scan(site.config, asked.workers), far=True)
     return answer({"items": [one.document() for one in found]})
-
-
-async def _known_worker(site: Site, name: str) -> None:
-    if name not in (await apart(lambda: inventory.read_inventory(site.config))).workers:
-        raise _no_worker(name)
-
-
-def _no_worker(name: str) -> HopperError:
-    return NotThere(f"no worker {name!r}", way_out="see the list of workers")
 
 
 def _look_anew(site: Site, kept: Kept) -> None:
@@ -162,7 +156,7 @@ async def show_backend(site: OfSite, _: Viewer, backend: Name) -> Response:
 )
 async def pause_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name) -> Response:
     """Submit nothing more to a backend; what it has is followed to its end."""
-    name = _batch_system(site, backend)
+    name = batch_system(site, backend)
     told = await give(site, who, {"do": "pause_backend", "backend": name})
     _look_anew(site, kept)
     return answer(told)
@@ -176,7 +170,7 @@ async def pause_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name
 )
 async def resume_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name) -> Response:
     """Let a backend have jobs again."""
-    name = _batch_system(site, backend)
+    name = batch_system(site, backend)
     told = await give(site, who, {"do": "resume_backend", "backend": name})
     _look_anew(site, kept)
     return answer(told)
@@ -190,7 +184,7 @@ async def resume_backend(site: OfSite, who: Operator, kept: OfKept, backend: Nam
 )
 async def check_backend(site: OfSite, _: Operator, backend: Name) -> Response:
     """Log in to a backend and see whether it can take jobs; an error is told in `error`."""
-    name = _batch_system(site, backend)
+    name = batch_system(site, backend)
 
     def look() -> Json:
         with Asking(site.config) as asking:
@@ -207,7 +201,7 @@ async def check_backend(site: OfSite, _: Operator, backend: Name) -> Response:
 )
 async def show_machines(site: OfSite, _: Operator, backend: Name) -> Response:
     """Ask a cluster for its machines, what of them is free, and the disk use of its clones."""
-    name = _batch_system(site, backend)
+    name = batch_system(site, backend)
 
     def look() -> Json:
         with Asking(site.config) as asking:
@@ -236,7 +230,7 @@ async def list_native_jobs(
     ] = False,
 ) -> Response:
     """List the jobs that a cluster has, or had. To have it asked now takes an operator."""
-    name = _batch_system(site, backend)
+    name = batch_system(site, backend)
     if which != "now":
         store = site.following.store
         jobs = [
@@ -266,10 +260,3 @@ async def _backends(site: Site) -> list[BackendView]:
             counts[row.backend][STATES[row.state]] += 1
     now = await site.places.stand(site.following)
     return [replace(one.view, counts=counts[one.view.name]) for one in now.backends]
-
-
-def _batch_system(site: Site, name: str) -> str:
-    known = {one.name for one in site.config.backends if not one.workers}
-    if name not in known:
-        raise NotThere(f"there is no batch system {name!r}", way_out="see the list of backends")
-    return name

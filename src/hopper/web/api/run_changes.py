@@ -23,17 +23,10 @@ from hopper.web.api import run_models
 from hopper.web.api.answers import answer
 from hopper.web.api.idempotency import Key
 from hopper.web.api.keeping import OfKept
-from hopper.web.api.parts import (
-    Name,
-    Operator,
-    apart,
-    body_of,
-    changing,
-    give,
-    live_run,
-    problems,
-)
+from hopper.web.api.parts import Name, body_of, problems
+from hopper.web.changing import apart, changing, give
 from hopper.web.problems import Conflict
+from hopper.web.security.access import Operator
 from hopper.web.security.roles import Identity
 from hopper.web.site import OfSite, Site
 
@@ -138,7 +131,7 @@ async def delete_run(
     results: Annotated[bool, Query(description="Also what came home of it.")] = False,
 ) -> Response:
     """Forget a run that has ended, its tasks and scripts; results stay unless asked for."""
-    live = live_run(site, run)
+    live = site.following.newest_run(run)
     if live is None:
         if not await apart(lambda: _is_old(site, run)):
             raise NotThere(f"there is no run {run!r}", way_out=WAY_OUT)
@@ -154,7 +147,7 @@ def _is_old(site: Site, run_id: str) -> bool:
 
 
 def _live(site: Site, run_id: str) -> None:
-    if live_run(site, run_id) is None:
+    if site.following.newest_run(run_id) is None:
         raise NotThere(f"there is no live run {run_id!r}", way_out=WAY_OUT)
 
 

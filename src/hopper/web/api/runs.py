@@ -24,18 +24,9 @@ from hopper.web.api.cursors import after
 from hopper.web.api.jobs import script_of, whole_job
 from hopper.web.api.logs import LOG, log_of
 from hopper.web.api.logs import Asked as LogAsked
-from hopper.web.api.parts import (
-    LIMIT,
-    Cursor,
-    Limit,
-    Name,
-    Text,
-    Viewer,
-    apart,
-    body_of,
-    live_run,
-    problems,
-)
+from hopper.web.api.parts import LIMIT, Cursor, Limit, Name, Text, body_of, problems
+from hopper.web.changing import apart
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter(tags=["Runs"])
@@ -110,7 +101,7 @@ async def show_run(
     ] = False,
 ) -> Response:
     """Show a run. Estimates take their time: the history is looked through for them."""
-    live = live_run(site, run)
+    live = site.following.newest_run(run)
     if live is not None and not estimates:
         return answer(run_document(site.following.tally(live)))
 
@@ -133,7 +124,7 @@ def _old(run: Run | None, reference: str) -> Run:
 
 async def the_run(site: Site, run_id: str) -> tuple[Run, Sequence[Job]]:
     """Return a run and its jobs, live or from the history. NotThere."""
-    live = live_run(site, run_id)
+    live = site.following.newest_run(run_id)
     if live is not None:
         return live, list(site.following.jobs_of(run_id))
 

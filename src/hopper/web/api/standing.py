@@ -9,7 +9,7 @@ import anyio
 from hopper.bootstrap.state import read_state
 from hopper.config.model import HopperConfig
 from hopper.operations.glance import Glance, Screen
-from hopper.web.api.parts import apart
+from hopper.web.changing import apart
 
 STAYS = 2.0
 """Seconds for which a look does; to make one costs as much as there are jobs."""

@@ -15,7 +15,9 @@ from hopper.web.api import models
 from hopper.web.api.answers import answer
 from hopper.web.api.idempotency import Key
 from hopper.web.api.keeping import Kept, OfKept
-from hopper.web.api.parts import Operator, apart, problems
+from hopper.web.api.parts import problems
+from hopper.web.changing import apart
+from hopper.web.security.access import Operator
 from hopper.web.security.roles import Identity
 from hopper.web.site import OfSite, Site
 from hopper.web.uploads import Received, uploads

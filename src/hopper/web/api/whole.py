@@ -14,7 +14,9 @@ from hopper.documents.settings import masked_config
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import LARGEST_PAGE, answer
 from hopper.web.api.keeping import OfKept
-from hopper.web.api.parts import Admin, Operator, Viewer, apart, give, problems
+from hopper.web.api.parts import problems
+from hopper.web.changing import apart, give
+from hopper.web.security.access import Admin, Operator, Viewer
 from hopper.web.site import OfSite
 
 router = APIRouter()

@@ -22,7 +22,9 @@ from hopper.operations.generate import find_recipe
 from hopper.operations.sources import Synced
 from hopper.web.api import run_models
 from hopper.web.api.answers import answer
-from hopper.web.api.parts import Name, Operator, Viewer, apart, changing, problems
+from hopper.web.api.parts import Name, problems
+from hopper.web.changing import apart, changing
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.site import OfSite, Site
 from hopper.workflows.schema import json_schema
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from hopper.bootstrap.state import read_state
@@ -27,12 +26,10 @@ from hopper.web.pages.logs import Far, view_of_log
 from hopper.web.pages.run_looks import word_for
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

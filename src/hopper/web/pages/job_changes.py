@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from hopper.bootstrap.state import read_state
@@ -15,16 +15,14 @@ from hopper.operations.explaining import log_end, situation
 from hopper.operations.finding import one_job
 from hopper.web.addresses import address
 from hopper.web.changing import apart, change_jobs, changed
+from hopper.web.finding import changeable_job
 from hopper.web.following.rows import CLUSTER
 from hopper.web.pages.job_rows import ACTS
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.site import OfSite
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 
 MOST = 1_000
 """Jobs that one change may name."""
@@ -51,7 +49,9 @@ async def change(
         raise UsageError("no job is chosen", way_out="tick some of them first")
     if len(named) > MOST:
         raise UsageError(f"more than {MOST} jobs", way_out="choose fewer at a time")
-    words = await change_jobs(site, identity, body, named)
+    for job_id in named:
+        await changeable_job(site, job_id)
+    words = (await change_jobs(site, identity, body, named)).told()
     home = address(request, "jobs")
     return changed(request, site, words, back=f"{home}?{back}" if back else home)
 

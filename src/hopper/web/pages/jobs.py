@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from hopper.web.addresses import address
@@ -13,12 +11,10 @@ from hopper.web.pages.job_filter import COLUMNS, MINE, ROWS, Asked, asked_jobs
 from hopper.web.pages.job_rows import ACTS, listed, row_document
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 
 YEAR = 365 * 86_400
 STATES = (

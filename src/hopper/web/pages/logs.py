@@ -9,8 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from hopper.bootstrap.state import read_state
-from hopper.errors import HopperError, NotThere, UnknownJob, UsageError
+from hopper.errors import HopperError, NotThere, UsageError
 from hopper.model.attempt import Attempt
 from hopper.model.job import Job
 from hopper.operations.log_pieces import (
@@ -24,13 +23,12 @@ from hopper.operations.log_text import plain_text, whole_end
 from hopper.web.addresses import address
 from hopper.web.changing import apart
 from hopper.web.far_logs import FarLogs
+from hopper.web.finding import the_job
 from hopper.web.problems import wants_json
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 Place = Annotated[int | None, Query(ge=0, le=1 << 52)]
 Number = Annotated[int | None, Query(ge=1, le=1_000_000)]
 
@@ -86,7 +84,7 @@ async def job_logs(
     request: Request, site: OfSite, far: Far, _: Viewer, job_id: str, attempt: Number = None
 ) -> Response:
     """Show the log of a job."""
-    job = await job_by_id(site, job_id)
+    job = await the_job(site, job_id)
     view = await view_of_log(site, far, job, "output", attempt, _job_log(request, job, "output"))
     return site.rendering.page(request, "log_page.html", section="jobs", job=job, log=view)
 
@@ -106,7 +104,7 @@ async def job_log(
     download: str = "",
 ) -> Response:
     """Give a job's log: whole as text, a part as JSON, a page for browsers."""
-    job = await job_by_id(site, job_id)
+    job = await the_job(site, job_id)
     wanted = Wanted(kind=kind, attempt=attempt, start=start, before=before, download=download)
     back = _job_log(request, job, kind)
     return await answer_log(request, site, far, job, wanted, back)
@@ -114,22 +112,6 @@ async def job_log(
 
 def _job_log(request: Request, job: Job, kind: str) -> str:
     return address(request, "job_log", job_id=job.id, kind=kind)
-
-
-async def job_by_id(site: Site, job_id: str) -> Job:
-    """Return a live job, or one of the history. UnknownJob."""
-    live = site.following.newest_job(job_id)
-    if live is not None:
-        return live
-
-    def old() -> Job | None:
-        with read_state(site.config) as store:
-            return store.job(job_id)
-
-    found = await apart(old)
-    if found is None:
-        raise UnknownJob(job_id)
-    return found
 
 
 # --- what all logs share

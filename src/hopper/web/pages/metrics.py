@@ -17,9 +17,11 @@ from hopper import __version__
 from hopper.bootstrap.state import dispatching
 from hopper.model.states import JobState
 from hopper.web.api.keeping import OfKept
-from hopper.web.api.parts import Viewer, apart, body_of, problems
+from hopper.web.api.parts import body_of, problems
+from hopper.web.changing import apart
 from hopper.web.following.rows import CLUSTER, JobRow
 from hopper.web.following.state import Following
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite
 
 router = APIRouter(tags=["Server"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hopper.bootstrap.state import dispatching
@@ -22,12 +21,10 @@ from hopper.web.pages.jobs import STATES
 from hopper.web.pages.run_ends import time_left, took
 from hopper.web.places import Stand
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 
 RUN_STAYS = timedelta(minutes=10)
 """How long a run that has ended is shown."""

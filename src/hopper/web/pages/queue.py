@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from hopper.web.addresses import address
@@ -15,15 +14,12 @@ from hopper.web.following.listing import JobFilter
 from hopper.web.following.rows import JobRow
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.site import OfSite
 from hopper.web.uploads import largest, uploads
 from hopper.web.wishes import submit_received
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 
 SHOWN = 100
 """Waiting jobs that are listed."""

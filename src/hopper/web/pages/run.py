@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from hopper.documents.runs import manifest_document, run_document, task_document
@@ -33,12 +33,10 @@ from hopper.web.pages.run_looks import (
 from hopper.web.pages.runs import row_of
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 Text = Annotated[str, Query(max_length=500)]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hopper.errors import NotThere, UsageError
+from hopper.errors import UsageError
 from hopper.operations.run_changes import delete_run
 from hopper.web.addresses import address
-from hopper.web.changing import apart, change_jobs, changed, give
+from hopper.web.changing import MOST_TOLD, change_jobs, changed, changing, give, outcome_of
 from hopper.web.pages.run_looks import look_at, task_of
 from hopper.web.problems import Conflict
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Operator
+from hopper.web.security.roles import Identity
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 Ticked = Annotated[str, Form(max_length=10)]
 
 
@@ -55,8 +54,8 @@ async def delete(
     look = await look_at(site, run_id)
     if not look.over:
         raise Conflict(f"tasks of run {run_id} have not ended", way_out="cancel it first")
-    await apart(
-        lambda: delete_run(site.config, run_id, results=bool(results), by=identity.by),
+    await changing(
+        site, lambda: delete_run(site.config, run_id, results=bool(results), by=identity.by)
     )
     home = address(request, "runs")
     if wants_part(request):
@@ -78,7 +77,7 @@ async def change_task(
     if act not in {"cancel", "requeue"}:
         raise UsageError(f"{act!r} cannot be done to a task", way_out="cancel or requeue")
     _, job = await task_of(site, run_id, task)
-    words = await change_jobs(site, identity, {"do": act}, [job.id])
+    words = (await change_jobs(site, identity, {"do": act}, [job.id])).told()
     back = address(request, "task", run_id=run_id, task=task)
     return changed(request, site, words, back=back)
 
@@ -110,16 +109,10 @@ async def _live(site: Site, run_id: str) -> None:
 
 async def _done(site: Site, identity: Identity, body: dict[str, object], words: str) -> str:
     """Have it done and return what came of it. Conflict where it does not go."""
-    try:
-        answer = await give(site, identity, body)
-    except (NotThere, Conflict):
-        raise
-    except UsageError as refusal:
-        raise Conflict(refusal.what, way_out=refusal.way_out) from refusal
-    done, refused = answer.get("done"), answer.get("refused")
-    count = len(done) if isinstance(done, dict) else 0
-    kept = list(refused.values()) if isinstance(refused, dict) else []
-    if kept and not count:
-        raise Conflict("; ".join(map(str, kept[:3])))
+    came = outcome_of(await give(site, identity, body))
+    refused = list(came.refused.values())
+    if refused and not came.done:
+        raise Conflict("; ".join(refused[:MOST_TOLD]))
+    count = len(came.done)
     told = f"{count} {'task' if count == 1 else 'tasks'} {words}"
-    return f"{told}; {len(kept)} refused: {kept[0]}" if kept else told
+    return f"{told}; {len(refused)} refused: {refused[0]}" if refused else told

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from hopper.bootstrap.state import read_state
@@ -23,12 +23,10 @@ from hopper.web.following.past import Past
 from hopper.web.following.tallies import RunTally
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 Text = Annotated[str, Query(max_length=200)]
 
 ROWS = 50

@@ -7,10 +7,9 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
 
 import yaml
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hopper.config.load import InvalidConfig, load
@@ -18,12 +17,10 @@ from hopper.config.model import HopperConfig
 from hopper.documents.settings import masked_config
 from hopper.errors import HopperError
 from hopper.web.changing import apart
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Admin
 from hopper.web.site import OfSite
 
 router = APIRouter()
-Admin = Annotated[Identity, Depends(may(Role.ADMIN))]
 
 PACKAGES = ("jobhopper", "ansible-core", "fastapi", "uvicorn", "tinydb", "pydantic")
 

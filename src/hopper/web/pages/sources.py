@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from hopper.config.model import HopperConfig
@@ -21,13 +21,10 @@ from hopper.web.changing import apart, changed
 from hopper.web.pages.workflows import Asked, Plans, place_of, preview, start
 from hopper.web.problems import Conflict, wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 Text = Annotated[str, Query(max_length=1000)]
 FILES = 500
 """Files of a source that are shown."""

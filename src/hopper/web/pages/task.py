@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from hopper.config.model import HopperConfig
@@ -35,12 +35,10 @@ from hopper.web.pages.logs import (
 from hopper.web.pages.run_looks import RunLook, name_of, names_of, task_of
 from hopper.web.problems import wants_json
 from hopper.web.rendering import has_page, wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
 Text = Annotated[str, Query(max_length=200)]
 
 TABS = ("output", "error", "script", "json")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, WebSocket
+from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
@@ -16,16 +15,16 @@ from hopper.model.event import EventKind
 from hopper.model.job import Job
 from hopper.operations.terminals import Terminal, attempt_with_folder, terminal_for
 from hopper.web.changing import apart
-from hopper.web.pages.logs import Number, job_by_id
-from hopper.web.security.access import may
+from hopper.web.finding import the_job
+from hopper.web.pages.logs import Number
+from hopper.web.security.access import Operator
 from hopper.web.security.headers import policy
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.roles import Identity
 from hopper.web.site import OfSite, Site
 from hopper.web.terminal.program import Program, environment_of
 from hopper.web.terminal.talking import Talk
 
 router = APIRouter()
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 
 MOST = 8
 """Terminals that are open at a time."""
@@ -46,7 +45,7 @@ async def terminal(
 ) -> Response:
     """Show the page of a terminal, which opens it."""
     _allowed(site)
-    job = await job_by_id(site, job_id)
+    job = await the_job(site, job_id)
     chosen = attempt_with_folder(job, attempt)
     answer = site.rendering.page(
         request, "terminal.html", section="jobs", job=job, attempt=chosen, number=attempt
@@ -83,7 +82,7 @@ def _room(site: Site, open_now: set[object]) -> None:
 
 
 async def _opened(site: Site, identity: Identity, job_id: str, attempt: int | None) -> Program:
-    job = await job_by_id(site, job_id)
+    job = await the_job(site, job_id)
     opened = await apart(lambda: terminal_for(site.config, job, attempt))
     await apart(lambda: _note(site, identity, job, opened))
     return await Program.start(opened.words, environment_of(os.environ))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from hopper.bootstrap.inventory import read_inventory
@@ -18,16 +17,14 @@ from hopper.operations.asking import Asking, find_backend
 from hopper.operations.backend_looks import check as check_backend
 from hopper.operations.doctor import Check, look_at, of_backend, of_worker
 from hopper.web.addresses import address
-from hopper.web.changing import apart, changed, give
+from hopper.web.changing import apart, changed, changing, give
+from hopper.web.finding import batch_system, known_worker
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 
 Look = Callable[[], Check]
 SHOWN = 12
@@ -60,14 +57,15 @@ async def change_worker(
     request: Request, site: OfSite, identity: Operator, name: str, act: str
 ) -> Response:
     """Let a worker take no new jobs (``drain``), or take jobs again (``resume``)."""
+    await known_worker(site, name)
     if act == "check":
         return await _checked(request, site, lambda: check_worker(site.config, name))
     if act == "drain":
-        left = await apart(lambda: changes.drain(site.config, [name], by=identity.by))
+        left = await changing(site, lambda: changes.drain(site.config, [name], by=identity.by))
         jobs = left[name]
         words = f"{name} takes no new jobs{f'; {jobs} are still on it' if jobs else ''}"
     elif act == "resume":
-        await apart(lambda: changes.resume(site.config, [name], by=identity.by))
+        await changing(site, lambda: changes.resume(site.config, [name], by=identity.by))
         words = f"{name} may take jobs again"
     else:
         raise NotThere(f"{act!r} is nothing that can be done to a worker")
@@ -80,12 +78,12 @@ async def change_backend(
     request: Request, site: OfSite, identity: Operator, name: str, act: str
 ) -> Response:
     """Submit nothing more to a backend (``pause``), or go on (``resume``)."""
-    backend = find_backend(site.config, name)
+    backend = batch_system(site, name)
     if act == "check":
         return await _checked(request, site, lambda: check_system(site.config, name))
     if act not in {"pause", "resume"}:
         raise NotThere(f"{act!r} is nothing that can be done to a backend")
-    await give(site, identity, {"do": f"{act}_backend", "backend": backend.name})
+    await give(site, identity, {"do": f"{act}_backend", "backend": backend})
     words = f"{name} is paused" if act == "pause" else f"{name} goes on"
     return changed(request, site, words, back=address(request, "workers"))
 
@@ -101,7 +99,7 @@ async def change_dispatch(request: Request, site: OfSite, identity: Operator, ac
 
 
 async def _checked(request: Request, site: Site, look: Look) -> Response:
-    found = await apart(look)
+    found = await apart(look, far=True)
     if wants_json(request):
         body = {"verdict": str(found.verdict), "said": found.said, "way_out": found.way_out}
         return JSONResponse({"subject": found.subject, **body})

@@ -20,14 +20,12 @@ from hopper.web.changing import apart
 from hopper.web.planning import Planning
 from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
-from hopper.web.security.access import may
+from hopper.web.security.access import Operator, Viewer
 from hopper.web.security.refusals import AccessRefused
-from hopper.web.security.roles import Identity, Role
+from hopper.web.security.roles import Identity
 from hopper.web.site import OfSite, Site
 
 router = APIRouter()
-Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
-Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
 Text = Annotated[str, Query(max_length=1000)]
 
 TASKS = 500

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
+from fastapi import Depends
 from starlette.applications import Starlette
 from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection, Request
@@ -35,6 +37,12 @@ def may(role: Role) -> Callable[[HTTPConnection], Awaitable[Identity]]:
         return visit.identity
 
     return checked
+
+
+Viewer = Annotated[Identity, Depends(may(Role.VIEWER))]
+Operator = Annotated[Identity, Depends(may(Role.OPERATOR))]
+Admin = Annotated[Identity, Depends(may(Role.ADMIN))]
+"""The parameters by which a route says who may ask it."""
 
 
 def identity_of(connection: HTTPConnection) -> Identity | None:
