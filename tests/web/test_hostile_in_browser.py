@@ -29,7 +29,7 @@ from tests.web.lab import Lab, Served
 
 EVIL = (
     '"\'><img src=x onerror="window.owned=1"><script>window.owned=1</script>'
-    "<svg onload=window.owned=1>{{7*7}}${7*7}</textarea></title>\u202egpj.\u0000\u2028"
+    "<svg onload=window.owned=1>{{191*7}}${191*7}</textarea></title>\u202egpj.\u0000\u2028"
 )
 """Ends attributes, tags and texts, in HTML, scripts and templates; turns round what follows."""
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,8 +159,7 @@ def test_no_name_becomes_a_script(served: Served, browser: Browser, path: str) -
     with window(browser, served.url, viewport=PHONE) as opened:
         # A task may have no name in an address that any page leads to: then that is told.
         opened.expected = ("status of 404", "status of 422", "status of 503")
-        page = opened.open(path)
-        page.wait_for_load_state("networkidle") if "stream" in path else None
+        opened.open(path)
         assert_harmless(opened)
         assert opened.fits(), path
 
@@ -170,7 +169,7 @@ def assert_harmless(opened: Window) -> None:
     page = opened.page
     assert page.evaluate("window.owned") is None
     assert page.locator("main img[src=x], main svg[onload], main b[onclick]").count() == 0
-    assert "49" not in page.locator("main").inner_text().replace("2049", "")
+    assert "1337" not in page.locator("main").inner_text()
 
 
 def test_a_log_full_of_markup_and_control_sequences(
