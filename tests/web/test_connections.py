@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from hopper.web.connections import Connections, Limits
+from hopper.web.serve import affordable
 from tests.conftest import Eventually
 
 SECONDS = 60
@@ -281,3 +283,22 @@ def test_what_is_no_request(said: bytes, fits: Callable[[bytes], bool]) -> None:
         answer = server.ask(said)
         assert fits(answer), answer
         assert b"200 OK" in server.ask(ASK.replace(b"1.1", b"1.0"))
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "had"),
+    [
+        (1024, 4096, 2000),
+        (1024, resource.RLIM_INFINITY, 2000),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 2000),
+        (1024, 1024, 524),
+        (256, 256, 128),
+    ],
+)
+def test_there_are_no_more_connections_than_files_may_be_open(
+    soft: int, hard: int, had: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [(soft, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: now[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: now.append(limits))
+    assert affordable(Limits(connections=2000)).connections == had

@@ -113,6 +113,7 @@ def test_a_crowd_while_jobs_are_done(lab: Lab) -> None:
     with lab.serving() as page:
         jobs = asyncio.run(scene(page))
         check_nothing_lost(lab, page, jobs)
+        assert page.get("/health", headers={"X-Large": "x" * 100_000}).status_code == 431
 
 
 def alone(lab: Lab) -> None:
