@@ -244,6 +244,52 @@ def test_a_disk_that_is_full_is_told(home: Path) -> None:
         run(scene())
 
 
+def test_a_disk_that_may_only_be_read_is_shown(home: Path) -> None:
+    async def scene() -> None:
+        page = Page(home)
+        async with page.served() as client:
+            root = page.url.removesuffix("/jobs/stream")
+            (queued,) = (await post(client, page, a_zip(), "a.zip")).json()["queued"]
+            words = ("mount", "-o", "remount,ro", str(home / "db"))
+            subprocess.run(words, check=True, timeout=60)
+            page.following.look()
+            for path in ("/", "/jobs", "/jobs?history=1", "/queue", "/events", "/workers", "/runs"):
+                answer = await client.get(f"{root}{path}", headers={"Accept": "text/html"})
+                assert answer.status_code == 200, f"{path}: {answer.text}"
+            assert queued["job"] in (await client.get(f"{root}/jobs")).text
+            assert (await post(client, page, a_zip(), "b.zip")).status_code == 503
+            cancelled = await client.post(f"{root}/api/v1/jobs/{queued['job']}/cancel")
+            assert cancelled.status_code == 503, cancelled.text
+
+    with a_small_disk(home / "db"):
+        run(scene())
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        "bytes=" + ",".join(f"{n}-" for n in range(5_000)),
+        "bytes=" + ",".join(f"0-{n}" for n in range(5_000)),
+        "bytes=5-2",
+        "bytes=-0",
+        "bytes=999999999999999999999-",
+        "shoes=1-2",
+        "bytes=a-b",
+    ],
+)
+def test_odd_ranges_bring_no_more_than_the_file(home: Path, ranges: str) -> None:
+    async def scene() -> None:
+        page = Page(home)
+        async with page.served() as client:
+            address = page.url.replace("/jobs/stream", "/static/app.css")
+            whole = await client.get(address)
+            answer = await client.get(address, headers={"Range": ranges})
+            assert answer.status_code in {200, 206, 400, 416}
+            assert len(answer.content) <= len(whole.content) + 1_000
+
+    run(scene())
+
+
 CLIMBS = (
     f"../{CANARY}",
     f"..%2F{CANARY}",
