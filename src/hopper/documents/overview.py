@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from hopper.dispatch.backend_views import BackendView
 from hopper.dispatch.overview import Overview, WorkerView
 from hopper.documents.backends import backend_document
 from hopper.documents.jobs import job_document
-from hopper.documents.runs import run_document
+from hopper.documents.runs import RunStanding, run_document
 from hopper.documents.values import Json, iso
 from hopper.model.job import Job
 from hopper.operations.glance import Screen
@@ -56,9 +57,27 @@ def overview_document(view: Overview, dispatcher: Mapping[str, object] | None) -
 
 def screen_document(screen: Screen) -> Json:
     """Return all that a look at how things stand has shown."""
+    return whole_document(
+        screen.view,
+        screen.dispatcher,
+        backends=screen.backends,
+        runs=screen.runs,
+        inventory_error=screen.inventory_error,
+    )
+
+
+def whole_document(
+    view: Overview,
+    dispatcher: Mapping[str, object] | None,
+    *,
+    backends: Iterable[BackendView],
+    runs: Iterable[RunStanding],
+    inventory_error: str,
+) -> Json:
+    """Return how everything stands: jobs, workers, backends, runs and the dispatcher."""
     return {
-        **overview_document(screen.view, screen.dispatcher),
-        "backends": [backend_document(view) for view in screen.backends],
-        "runs": [run_document(view) for view in screen.runs],
-        "inventory_error": screen.inventory_error or None,
+        **overview_document(view, dispatcher),
+        "backends": [backend_document(one) for one in backends],
+        "runs": [run_document(one) for one in runs],
+        "inventory_error": inventory_error or None,
     }

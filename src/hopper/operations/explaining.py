@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from hopper.bootstrap import inventory
 from hopper.bootstrap.backends import systems
@@ -15,19 +15,35 @@ from hopper.dispatch.book import Book
 from hopper.dispatch.explain import Situation
 from hopper.errors import HopperError
 from hopper.model.job import Job
+from hopper.model.run import Run
 from hopper.model.states import JobState
+from hopper.model.worker import WorkerRecord
 from hopper.operations.whereabouts import last_lines, log_at_home
-
-if TYPE_CHECKING:
-    from hopper.store.state import StateStore
-
 
 LOG_LINES = 10
 
 
-def situation(
-    config: HopperConfig, store: StateStore, jobs: Iterable[Job] | None = None
-) -> Situation:
+class Known(Protocol):
+    """What an explanation needs of the state."""
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """Live jobs by id."""
+
+    @property
+    def workers(self) -> Mapping[str, WorkerRecord]:
+        """What is remembered of workers, by name."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What people have set."""
+
+    @property
+    def runs(self) -> Mapping[str, Run]:
+        """Live runs by id."""
+
+
+def situation(config: HopperConfig, store: Known, jobs: Iterable[Job] | None = None) -> Situation:
     """Return all that an explanation goes by, as it is now.
 
     ``jobs`` are those that have not ended, and those that the one to explain comes after; all

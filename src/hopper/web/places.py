@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,12 @@ from hopper.dispatch.book import Book
 from hopper.dispatch.overview import WorkerView, worker_views
 from hopper.errors import HopperError
 from hopper.model.backend import BatchTarget
+from hopper.model.states import JobState
 from hopper.model.worker import Worker, WorkerRecord
 from hopper.web.following.rows import CLUSTER, UNDER_WAY, JobRow
 from hopper.web.following.state import Following
 
+_STATES = {state.value: state for state in JobState}
 INVENTORY_EVERY = 5.0
 """Seconds after which the inventory is read anew."""
 
@@ -127,13 +129,7 @@ def stand(
     return Stand(
         workers=worker_views(book, workers, now),
         backends=tuple(
-            BackendPlace(
-                view=view,
-                waiting=counts[view.name, "pending"],
-                under_way=view.under_way,
-                external=counts[view.name, CLUSTER],
-            )
-            for view in backend_views(book, targets)
+            _place(view, counts.get(view.name, Counter())) for view in backend_views(book, targets)
         ),
         paused=book.paused,
         rows=under_way,
@@ -144,11 +140,22 @@ def _busy(view: WorkerView | BackendView) -> bool:
     return bool(view.jobs) if isinstance(view, WorkerView) else view.under_way > 0
 
 
-def _counts(rows: Iterable[JobRow]) -> Counter[tuple[str, str]]:
-    found: Counter[tuple[str, str]] = Counter()
+def _place(view: BackendView, counts: Counter[str]) -> BackendPlace:
+    states = {_STATES[word]: count for word, count in counts.items() if word in _STATES}
+    return BackendPlace(
+        view=replace(view, counts=Counter(states)),
+        waiting=counts["pending"],
+        under_way=view.under_way,
+        external=counts[CLUSTER],
+    )
+
+
+def _counts(rows: Iterable[JobRow]) -> Mapping[str, Counter[str]]:
+    """Return the jobs of each backend by state, and others' that have not ended as CLUSTER."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        if row.origin == CLUSTER:
-            found[row.backend, CLUSTER] += not row.over
-        elif row.state == "pending":
-            found[row.backend, "pending"] += 1
+        if row.origin != CLUSTER:
+            found[row.backend][row.state] += 1
+        elif not row.over:
+            found[row.backend][CLUSTER] += 1
     return found

@@ -10,14 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from hopper.bootstrap.state import read_state
-from hopper.dispatch.explain import explain
 from hopper.documents.jobs import explanation_document, whole_job_document
 from hopper.documents.values import Json
 from hopper.errors import NotThere
 from hopper.model.job import Job
-from hopper.operations.explaining import log_end, situation
-from hopper.operations.finding import one_job
-from hopper.operations.result_files import result_file, results_at_home
+from hopper.operations.result_files import results_at_home
 from hopper.operations.scripts import next_script, submitted_script
 from hopper.operations.whereabouts import logs_at_home, result_paths
 from hopper.web.addresses import address
@@ -26,9 +23,10 @@ from hopper.web.api.answers import answer, page_of, tag_of, unchanged
 from hopper.web.api.job_rows import brief
 from hopper.web.api.parts import LIMIT, Cursor, Limit, Name, Text, body_of, problems
 from hopper.web.changing import apart
+from hopper.web.downloads import send_result
+from hopper.web.explaining import explained
 from hopper.web.finding import the_job
 from hopper.web.following.listing import JobFilter
-from hopper.web.following.rows import CLUSTER
 from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
 
@@ -130,20 +128,8 @@ async def whole_job(site: Site, found: Job) -> Json:
 @router.get("/jobs/{job}/explanation", response_model=models.Explanation, responses=problems(404))
 async def explain_job(site: OfSite, _: Viewer, job: Name) -> Response:
     """Say why a job waits, where it is, or why it failed, and what can be done."""
-    await the_job(site, job)
-    rows = site.following.index.rows.values()
-    # To decode those that have ended as well would take seconds.
-    waiting = {row.id for row in rows if not row.over and row.origin != CLUSTER}
-
-    def told() -> Json:
-        with read_state(site.config) as store:
-            found = one_job(store, job)
-            wanted = waiting | {found.id, *found.spec.after}
-            known = [store.jobs[one] for one in wanted if one in store.jobs]
-            said = explain(found, situation(site.config, store, known))
-        return explanation_document(found, said, log_end(site.config, found))
-
-    return answer(await apart(told))
+    found = await explained(site, job)
+    return answer(explanation_document(found.job, found.said, found.lines))
 
 
 @router.get(
@@ -211,6 +197,4 @@ async def list_results(request: Request, site: OfSite, _: Viewer, job: Name) -> 
 )
 async def download_result(site: OfSite, _: Viewer, job: Name, result: Name) -> FileResponse:
     """Download a result."""
-    found = await the_job(site, job)
-    path = await apart(lambda: result_file(site.config, found, result))
-    return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+    return await send_result(site, await the_job(site, job), result)

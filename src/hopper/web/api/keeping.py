@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from hopper.web.api.idempotency import Repeats
-from hopper.web.api.standing import Standing
 from hopper.web.meter import Meter
 from hopper.web.security.documents import web_folder
 from hopper.web.site import Site
@@ -18,7 +17,6 @@ from hopper.web.site import Site
 class Kept:
     """What is kept."""
 
-    standing: Standing
     repeats: Repeats
     meter: Meter
 
@@ -26,7 +24,6 @@ class Kept:
 def kept_for(site: Site) -> Kept:
     """Return what is kept for a site."""
     return Kept(
-        standing=Standing(site.config),
         repeats=Repeats(web_folder(site.config.paths.db)),
         meter=Meter(),
     )

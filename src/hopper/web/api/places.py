@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from hopper.bootstrap import inventory
-from hopper.dispatch.backend_views import BackendView
 from hopper.documents.backends import (
     backend_document,
     check_document,
@@ -22,7 +19,6 @@ from hopper.documents.overview import worker_document
 from hopper.documents.values import Json
 from hopper.documents.workers import look_document
 from hopper.errors import NotThere
-from hopper.model.states import JobState
 from hopper.operations import workers
 from hopper.operations.asking import Asking, find_backend
 from hopper.operations.backend_looks import check, elsewhere, machines
@@ -30,20 +26,17 @@ from hopper.operations.doctor import look_at
 from hopper.operations.scanning import scan
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import answer
-from hopper.web.api.keeping import Kept, OfKept
 from hopper.web.api.parts import Name, problems
 from hopper.web.changing import apart, changing, give
 from hopper.web.finding import batch_system, known_worker
-from hopper.web.following.rows import CLUSTER
 from hopper.web.security.access import Operator, Viewer
 from hopper.web.security.middleware import require
 from hopper.web.security.roles import Role
 from hopper.web.security.visits import visit_of
-from hopper.web.site import OfSite, Site
+from hopper.web.site import OfSite
 
 router = APIRouter()
 Tags = list[str | Enum]
-STATES = {state.value: state for state in JobState}
 _WORKERS: Tags = ["Workers"]
 _BACKENDS: Tags = ["Backends"]
 
@@ -74,11 +67,11 @@ async def show_worker(site: OfSite, _: Viewer, worker: Name) -> Response:
     responses=problems(404, 409),
     tags=_WORKERS,
 )
-async def drain_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) -> Response:
+async def drain_worker(site: OfSite, who: Operator, worker: Name) -> Response:
     """Send no new jobs to a worker; those that it has are followed to their end."""
     await known_worker(site, worker)
     jobs = await changing(site, lambda: workers.drain(site.config, [worker], by=who.by))
-    _look_anew(site, kept)
+    site.places.forget()
     return answer({"worker": worker, "drained": True, "jobs": jobs.get(worker)})
 
 
@@ -88,11 +81,11 @@ async def drain_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) 
     responses=problems(404, 409),
     tags=_WORKERS,
 )
-async def resume_worker(site: OfSite, who: Operator, kept: OfKept, worker: Name) -> Response:
+async def resume_worker(site: OfSite, who: Operator, worker: Name) -> Response:
     """Let a worker take jobs again: ends drain, quarantine and back-off."""
     await known_worker(site, worker)
     await changing(site, lambda: workers.resume(site.config, [worker], by=who.by))
-    _look_anew(site, kept)
+    site.places.forget()
     return answer({"worker": worker, "drained": False, "jobs": None})
 
 
@@ -120,18 +113,14 @@ async def scan_workers(site: OfSite, _: Operator, asked: models.ScanAsked) -> Re
     return answer({"items": [one.document() for one in found]})
 
 
-def _look_anew(site: Site, kept: Kept) -> None:
-    site.places.forget()
-    kept.standing.forget()
-
-
 # --- backends
 
 
 @router.get("/backends", response_model=models.Backends, responses=problems(), tags=_BACKENDS)
 async def list_backends(site: OfSite, _: Viewer) -> Response:
     """List the backends and how they stand, as far as is remembered."""
-    return answer({"items": [backend_document(view) for view in await _backends(site)]})
+    stand = await site.places.stand(site.following)
+    return answer({"items": [backend_document(one.view) for one in stand.backends]})
 
 
 @router.get(
@@ -142,7 +131,8 @@ async def list_backends(site: OfSite, _: Viewer) -> Response:
 )
 async def show_backend(site: OfSite, _: Viewer, backend: Name) -> Response:
     """Show how a backend stands."""
-    found = next((view for view in await _backends(site) if view.name == backend), None)
+    stand = await site.places.stand(site.following)
+    found = next((one.view for one in stand.backends if one.view.name == backend), None)
     if found is None:
         raise NotThere(f"there is no backend {backend!r}", way_out="see the list of backends")
     return answer(backend_document(found))
@@ -154,11 +144,11 @@ async def show_backend(site: OfSite, _: Viewer, backend: Name) -> Response:
     responses=problems(404, 409),
     tags=_BACKENDS,
 )
-async def pause_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name) -> Response:
+async def pause_backend(site: OfSite, who: Operator, backend: Name) -> Response:
     """Submit nothing more to a backend; what it has is followed to its end."""
     name = batch_system(site, backend)
     told = await give(site, who, {"do": "pause_backend", "backend": name})
-    _look_anew(site, kept)
+    site.places.forget()
     return answer(told)
 
 
@@ -168,11 +158,11 @@ async def pause_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name
     responses=problems(404, 409),
     tags=_BACKENDS,
 )
-async def resume_backend(site: OfSite, who: Operator, kept: OfKept, backend: Name) -> Response:
+async def resume_backend(site: OfSite, who: Operator, backend: Name) -> Response:
     """Let a backend have jobs again."""
     name = batch_system(site, backend)
     told = await give(site, who, {"do": "resume_backend", "backend": name})
-    _look_anew(site, kept)
+    site.places.forget()
     return answer(told)
 
 
@@ -250,13 +240,3 @@ async def list_native_jobs(
         return [native_job_document(one) for one in found]
 
     return answer({"items": await apart(look, far=True)})
-
-
-async def _backends(site: Site) -> list[BackendView]:
-    """Return how backends stand, with all of our jobs that are theirs."""
-    counts: defaultdict[str, Counter[JobState]] = defaultdict(Counter)
-    for row in site.following.index.rows.values():
-        if row.backend and row.state in STATES and row.origin != CLUSTER:
-            counts[row.backend][STATES[row.state]] += 1
-    now = await site.places.stand(site.following)
-    return [replace(one.view, counts=counts[one.view.name]) for one in now.backends]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from hopper.bootstrap.state import dispatching
-from hopper.documents.overview import screen_document
 from hopper.documents.settings import masked_config
 from hopper.web.api import place_models as models
 from hopper.web.api.answers import LARGEST_PAGE, answer
-from hopper.web.api.keeping import OfKept
 from hopper.web.api.parts import problems
 from hopper.web.changing import apart, give
 from hopper.web.security.access import Admin, Operator, Viewer
 from hopper.web.site import OfSite
+from hopper.web.standing import status_document
 
 router = APIRouter()
 Tags = list[str | Enum]
@@ -27,20 +25,14 @@ _DISPATCHER: Tags = ["Dispatcher"]
 
 @router.get("/status", response_model=models.Status, responses=problems(), tags=_SERVER)
 async def show_status(
+    site: OfSite,
     _: Viewer,
-    kept: OfKept,
     limit: Annotated[
         int, Query(ge=0, le=LARGEST_PAGE, description="Jobs on workers, and pending ones, at most.")
     ] = 100,
 ) -> Response:
-    """Show how everything stands: some seconds old at most."""
-    screen = await kept.standing.screen()
-    view = replace(
-        screen.view,
-        on_workers=screen.view.on_workers[:limit],
-        pending=screen.view.pending[:limit],
-    )
-    return answer(screen_document(replace(screen, view=view)))
+    """Show how everything stands."""
+    return answer(await status_document(site, limit))
 
 
 @router.get(
@@ -57,21 +49,17 @@ async def show_dispatcher(site: OfSite, _: Viewer) -> Response:
 @router.post(
     "/dispatcher/pause", response_model=models.Paused, responses=problems(409), tags=_DISPATCHER
 )
-async def pause_dispatcher(site: OfSite, who: Operator, kept: OfKept) -> Response:
+async def pause_dispatcher(site: OfSite, who: Operator) -> Response:
     """Launch nothing on any worker until it is resumed; following goes on."""
-    told = await give(site, who, {"do": "pause"})
-    kept.standing.forget()
-    return answer(told)
+    return answer(await give(site, who, {"do": "pause"}))
 
 
 @router.post(
     "/dispatcher/resume", response_model=models.Paused, responses=problems(409), tags=_DISPATCHER
 )
-async def resume_dispatcher(site: OfSite, who: Operator, kept: OfKept) -> Response:
+async def resume_dispatcher(site: OfSite, who: Operator) -> Response:
     """Launch jobs again."""
-    told = await give(site, who, {"do": "resume"})
-    kept.standing.forget()
-    return answer(told)
+    return answer(await give(site, who, {"do": "resume"}))
 
 
 @router.get("/config", response_model=dict[str, Any], responses=problems(), tags=_SERVER)

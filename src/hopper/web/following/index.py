@@ -53,6 +53,8 @@ class JobIndex:
             for name in ("states", "users", "backends", "runs", "workflows", "origins")
         }
         self._orders: dict[str, list[Entry]] = {}
+        """Sorted entries by column; of a moving one without the rows of ``_growing``."""
+        self._growing: dict[str, JobRow] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -118,7 +120,7 @@ class JobIndex:
         for test in tests:
             found = [row for row in found if test(row)]
         rows = list(found)
-        if sort in MOVING or len(rows) * 4 < len(self.rows):
+        if len(rows) * 4 < len(self.rows):
             key = SORTS[sort]
             return sorted((key(row, now), row.id) for row in rows)
         ids = {row.id for row in rows}
@@ -127,19 +129,21 @@ class JobIndex:
     def _order(self, sort: str, now: float) -> list[Entry]:
         known = self._orders.pop(sort, None)
         if known is None:
-            key = SORTS[sort]
-            known = sorted((key(row, now), row.id) for row in self.rows.values())
-        if sort not in MOVING:
-            self._orders[sort] = known  # the last one used comes last
-            while len(self._orders) > _MOST_ORDERS:
-                del self._orders[next(iter(self._orders))]
-        return known
+            entries = (_kept_entry(sort, row) for row in self.rows.values())
+            known = sorted(entry for entry in entries if entry is not None)
+        self._orders[sort] = known  # the last one used comes last
+        while len(self._orders) > _MOST_ORDERS:
+            del self._orders[next(iter(self._orders))]
+        if sort not in MOVING or not self._growing:
+            return known
+        key = SORTS[sort]
+        # Nearly sorted, which costs little more than to copy it.
+        return sorted([*known, *((key(row, now), row.id) for row in self._growing.values())])
 
     def _move(self, before: JobRow | None, after: JobRow | None) -> None:
         for sort, entries in self._orders.items():
-            key = SORTS[sort]
-            old = None if before is None else (key(before, 0.0), before.id)
-            new = None if after is None else (key(after, 0.0), after.id)
+            old = None if before is None else _kept_entry(sort, before)
+            new = None if after is None else _kept_entry(sort, after)
             if old != new:
                 if old is not None:
                     del entries[bisect_left(entries, old)]
@@ -148,6 +152,8 @@ class JobIndex:
 
     def _enter(self, row: JobRow) -> None:
         self.rows[row.id] = row
+        if row.running_cpus:
+            self._growing[row.id] = row
         self._count(row, 1)
         if row.run:
             self._of_run.setdefault(row.run, {})[row.id] = None
@@ -155,6 +161,7 @@ class JobIndex:
     def _leave(self, row: JobRow, *, stays: bool) -> None:
         """Take a row away; one that ``stays`` only changes, and keeps its place in its run."""
         self._count(row, -1)
+        self._growing.pop(row.id, None)
         if stays:
             return
         del self.rows[row.id]
@@ -177,3 +184,10 @@ class JobIndex:
                 counts[name][value] += by
                 if not counts[name][value]:
                     del counts[name][value]
+
+
+def _kept_entry(sort: str, row: JobRow) -> Entry | None:
+    """Return a row's place in the order that is kept; None where that moves by itself."""
+    if sort in MOVING and row.running_cpus:
+        return None
+    return SORTS[sort](row, 0.0), row.id

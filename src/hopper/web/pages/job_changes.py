@@ -7,16 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from hopper.bootstrap.state import read_state
-from hopper.dispatch.explain import Explanation, explain
 from hopper.errors import UsageError
-from hopper.model.job import Job
-from hopper.operations.explaining import log_end, situation
-from hopper.operations.finding import one_job
 from hopper.web.addresses import address
-from hopper.web.changing import apart, change_jobs, changed
+from hopper.web.changing import change_jobs, changed
+from hopper.web.explaining import explained
 from hopper.web.finding import changeable_job
-from hopper.web.following.rows import CLUSTER
 from hopper.web.pages.job_rows import ACTS
 from hopper.web.rendering import wants_part
 from hopper.web.security.access import Operator, Viewer
@@ -73,20 +68,10 @@ def _body(act: str, priority: str) -> dict[str, object]:
 
 
 @router.get("/jobs/{job_id}/explain", name="explain_job")
-async def explained(request: Request, site: OfSite, _: Viewer, job_id: str) -> Response:
+async def explain_job(request: Request, site: OfSite, _: Viewer, job_id: str) -> Response:
     """Tell why a job waits, where it is, or why it failed."""
-    rows = site.following.index.rows.values()
-    # Where thousands have ended, to decode them all takes seconds and hundreds of megabytes.
-    waiting = {row.id for row in rows if not row.over and row.origin != CLUSTER}
-
-    def look() -> tuple[Job, Explanation, list[str]]:
-        with read_state(site.config) as store:
-            job = one_job(store, job_id)
-            wanted = waiting | {job.id, *job.spec.after}
-            known = [store.jobs[one] for one in wanted if one in store.jobs]
-            said = explain(job, situation(site.config, store, known))
-        return job, said, log_end(site.config, job)
-
-    job, said, lines = await apart(look)
+    found = await explained(site, job_id)
     template = "explanation.html" if wants_part(request) else "explanation_page.html"
-    return site.rendering.page(request, template, section="jobs", job=job, said=said, lines=lines)
+    return site.rendering.page(
+        request, template, section="jobs", job=found.job, said=found.said, lines=found.lines
+    )

@@ -22,6 +22,7 @@ from hopper.operations.log_pieces import (
 from hopper.operations.log_text import plain_text, whole_end
 from hopper.web.addresses import address
 from hopper.web.changing import apart
+from hopper.web.downloads import attachment
 from hopper.web.far_logs import FarLogs
 from hopper.web.finding import the_job
 from hopper.web.problems import wants_json
@@ -37,7 +38,6 @@ SHOWN = 1 << 18
 """Bytes that are shown at first, and more at a time."""
 NOT_ASKED = -1
 """Stands for the place of a log that nothing is known of yet."""
-SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -260,9 +260,3 @@ async def _whole(
     if keep:
         headers["Content-Disposition"] = attachment(f"{job.id}-{attempt.number}-{wanted.kind}.log")
     return StreamingResponse(parts(), media_type="text/plain; charset=utf-8", headers=headers)
-
-
-def attachment(name: str) -> str:
-    """Return the header that has a browser keep a file; nothing odd is left in its name."""
-    clean = "".join(letter if letter in SAFE else "_" for letter in name).lstrip(".")
-    return f'attachment; filename="{clean[-150:] or "file"}"'

@@ -23,11 +23,10 @@ from hopper.web.places import Stand
 from hopper.web.rendering import wants_part
 from hopper.web.security.access import Viewer
 from hopper.web.site import OfSite, Site
+from hopper.web.standing import runs_now
 
 router = APIRouter()
 
-RUN_STAYS = timedelta(minutes=10)
-"""How long a run that has ended is shown."""
 MOST_RUNS = 20
 FAILURES = 8
 RUNS_ALIKE = 3
@@ -88,12 +87,7 @@ def dispatcher_now(site: Site, stand: Stand) -> DispatcherNow:
 
 def runs_shown(following: Following, now: datetime) -> list[RunTally]:
     """Return the runs that have not ended, or have just now, the newest first."""
-    shown = [
-        tally
-        for tally in following.run_tallies()
-        if tally.ended_at is None or now - tally.ended_at < RUN_STAYS
-    ]
-    return shown[::-1][:MOST_RUNS]
+    return runs_now(following, now)[::-1][:MOST_RUNS]
 
 
 @router.get("/overview/usage", name="overview_usage")

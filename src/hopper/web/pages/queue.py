@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request
@@ -16,6 +16,7 @@ from hopper.web.problems import wants_json
 from hopper.web.rendering import wants_part
 from hopper.web.security.access import Operator, Viewer
 from hopper.web.site import OfSite
+from hopper.web.standing import rank, workers_names
 from hopper.web.uploads import largest, uploads
 from hopper.web.wishes import submit_received
 
@@ -25,14 +26,15 @@ SHOWN = 100
 """Waiting jobs that are listed."""
 REFUSED = 20
 _LOOKED_THROUGH = 200
-_LATE = float("inf")
 
 
 @router.get("/queue", name="queue")
 async def queue(request: Request, site: OfSite, _: Viewer) -> Response:
     """Show what waits, in the order in which it will start, and what was refused."""
     index = site.following.index
-    waiting = in_order(row for row in index.rows.values() if row.state == "pending")
+    waiting = in_order(
+        (row for row in index.rows.values() if row.state == "pending"), workers_names(site.config)
+    )
     newest = index.page(
         JobFilter(states=frozenset({"failed"}), origin="zip"), limit=_LOOKED_THROUGH
     )
@@ -53,25 +55,20 @@ async def queue(request: Request, site: OfSite, _: Viewer) -> Response:
     )
 
 
-def in_order(rows: Iterable[JobRow]) -> list[tuple[int | None, JobRow]]:
+def in_order(rows: Iterable[JobRow], on_workers: Container[str]) -> list[tuple[int | None, JobRow]]:
     """Return waiting jobs as they will be looked at, those for workers with their place, from 1.
 
     Held ones come last and have no place; nor have those for backends, where each goes by the
     room that there is.
     """
-    ordered = sorted(rows, key=_rank)
+    ordered = sorted(rows, key=rank)
     found: list[tuple[int | None, JobRow]] = []
     place = 0
     for row in ordered:
-        counts = not row.held and not row.backend
+        counts = not row.held and row.backend in on_workers
         place += counts
         found.append((place if counts else None, row))
     return found
-
-
-def _rank(row: JobRow) -> tuple[bool, int, float, str]:
-    at = row.submitted_at.timestamp() if row.submitted_at is not None else _LATE
-    return (row.held, -row.priority, at, row.id)
 
 
 @router.post("/queue", name="hand_in")

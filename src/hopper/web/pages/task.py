@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from hopper.config.model import HopperConfig
 from hopper.documents.runs import task_document
-from hopper.errors import HopperError, NotThere, UsageError
+from hopper.errors import HopperError, UsageError
 from hopper.model import wire
 from hopper.model.attempt import ResultFile
 from hopper.model.job import Job
 from hopper.operations.scripts import next_script, submitted_script
 from hopper.web.addresses import address
 from hopper.web.changing import apart
+from hopper.web.downloads import attachment, send_result
 from hopper.web.far_logs import FarLogs
 from hopper.web.pages.logs import (
     KINDS,
@@ -29,7 +25,6 @@ from hopper.web.pages.logs import (
     Place,
     Wanted,
     answer_log,
-    attachment,
     view_of_log,
 )
 from hopper.web.pages.run_looks import RunLook, name_of, names_of, task_of
@@ -44,7 +39,6 @@ Text = Annotated[str, Query(max_length=200)]
 TABS = ("output", "error", "script", "json")
 LONGEST = 200_000
 """Characters of a script or of JSON that a page shows; all of it can be had as text."""
-CHUNK = 1 << 18
 
 
 @router.get("/runs/{run_id}/tasks/{task}", name="task")
@@ -173,45 +167,4 @@ def _results(job: Job, number: int | None) -> tuple[ResultFile, ...]:
 @router.get("/runs/{run_id}/tasks/{task}/results/{name:path}", name="task_result")
 async def result(site: OfSite, _: Viewer, run_id: str, task: str, name: str) -> Response:
     """Send a file that a task brought home, to be kept."""
-    job = (await task_of(site, run_id, task))[1]
-    file, size = await apart(lambda: open_result(site.config, job, name))
-
-    async def parts() -> AsyncIterator[bytes]:
-        try:
-            while chunk := await apart(lambda: file.read(CHUNK)):
-                yield chunk
-        finally:
-            file.close()
-
-    return StreamingResponse(
-        parts(),
-        media_type="application/octet-stream",
-        headers={
-            "Content-Length": str(size),
-            "Content-Disposition": attachment(Path(name).name),
-        },
-    )
-
-
-def open_result(config: HopperConfig, job: Job, name: str) -> tuple[BinaryIO, int]:
-    """Open a result of a job by its name below paths.inbox; return it and its size. NotThere.
-
-    Only what the job itself lists is opened, and no link leads out of there.
-    """
-    known = {result.name for attempt in job.attempts for result in attempt.results}
-    inbox = config.paths.inbox.resolve()
-    path = inbox / name
-    gone = NotThere(f"{job.id} has no result {name!r} at home", way_out="it may have been moved")
-    if name not in known:
-        raise gone
-    try:
-        if not path.resolve(strict=True).is_relative_to(inbox):
-            raise gone
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
-    except (OSError, ValueError, RuntimeError) as refusal:
-        raise gone from refusal
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        file.close()
-        raise gone
-    return file, status.st_size
+    return await send_result(site, (await task_of(site, run_id, task))[1], name)

@@ -15,8 +15,9 @@ from hopper.model.job import Job
 from hopper.model.places import task_folder
 from hopper.model.states import JobState
 from hopper.operations.log_asking import NoContact
+from hopper.web.downloads import attachment
 from hopper.web.far_logs import FarLogs
-from hopper.web.pages.logs import SHOWN, attachment
+from hopper.web.pages.logs import SHOWN
 from tests.unit.web.following.states import a_job, a_run, a_task
 from tests.unit.web.pages.browsing import HTMX, JSON, Browser, a_home, browser
 
