@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,11 +25,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.tick import QuietHome
 from bench.web_state import make_state
+from hopper.bootstrap.adapters import LetterBox, SystemClock
+from hopper.bootstrap.backends import systems
+from hopper.bootstrap.settings import order_settings, policy_settings
+from hopper.config.load import load
 from hopper.dispatch.changes import Changes
+from hopper.dispatch.loop import Dispatcher, Ports
+from hopper.model.batch import BatchReport
 from hopper.model.event import Event, EventKind
+from hopper.model.orders import Report
 from hopper.model.states import JobState
 from hopper.store.state import StateStore
+from tests.fakes.small import FakeLog, FakeRoster
 
 AIMS = {
     "start to ready, s": 2.0,
@@ -127,7 +135,13 @@ def measure_hopper(config: Path, folder: Path) -> dict[str, float]:
     with serving(words, port, "/", folder) as server:
         figures["start to ready, s"] = server.started
         run = _newest_run(config)
-        for name, path in (("/", "/"), ("/jobs", "/jobs"), ("run", f"/runs/{run}")):
+        for name, path in (
+            ("/", "/"),
+            ("/jobs", "/jobs"),
+            ("run", f"/runs/{run}"),
+            ("its tasks", f"/runs/{run}/items?group=fit"),
+            ("with history", "/jobs?history=1"),
+        ):
             got = fetch(port, path)
             figures[f"{name}, ms"] = got.median_ms
             figures[f"{name}, kB"] = got.kilobytes
@@ -185,32 +199,54 @@ def ticks(config: Path, port: int) -> tuple[float, float]:
     """
     words = [sys.executable, str(Path(__file__).resolve()), "--ticks", str(config)]
     alone = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-    stop = threading.Event()
-    load = subprocess.Popen([sys.executable, __file__, "--load", str(port)])
+    crowd = subprocess.Popen([sys.executable, __file__, "--load", str(port)])
     try:
         beside = float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
     finally:
-        stop.set()
-        load.terminate()
-        load.wait(30)
+        crowd.terminate()
+        crowd.wait(30)
     return alone, beside
 
 
-def tick_alone(config_file: Path, count: int = 300) -> float:
-    """Return the median seconds of ticks of a dispatcher that talks to nobody."""
-    from hopper.bootstrap.commands import state_for_change
-    from hopper.config.load import load
+class SilentFleet:
+    """Takes orders and never answers, as workers and login nodes that take their time."""
 
+    # ruff: noqa: D102 - the ports say what these are
+    def send(self, orders: Sequence[object]) -> None: ...
+
+    def receive(self) -> list[Report]:
+        return []
+
+    def receive_batch(self) -> list[BatchReport]:
+        return []
+
+    def close(self, patience: float) -> None: ...
+
+
+def tick_alone(config_file: Path, count: int = 300) -> float:
+    """Return the median seconds of ticks of a dispatcher that nobody answers."""
     config = load(config_file)
-    times = []
-    with state_for_change(config) as dispatcher:
+    fleet, times = SilentFleet(), []
+    with StateStore.open(config.paths.db) as store:
+        ports = Ports(
+            store=store,
+            fleet=fleet,
+            home=QuietHome(),
+            roster=FakeRoster(),
+            mailbox=LetterBox(config.paths.db),
+            log=FakeLog(),
+            clock=SystemClock(),
+            upkeep=lambda _: (),
+            systems=systems(config),
+            clusters=fleet,
+        )
+        dispatcher = Dispatcher(ports, policy_settings(config), order_settings(config))
         dispatcher.start()
-        jobs = [job for job in dispatcher.book.jobs.values() if job.state is JobState.PENDING]
+        jobs = [job for job in store.jobs.values() if job.state is JobState.PENDING]
         for number in range(count):
-            job = jobs[number % len(jobs)]
-            act = "hold" if number // len(jobs) % 2 == 0 else "release"
+            job = jobs[number // 2 % len(jobs)]
             began = time.perf_counter()
-            dispatcher.carry_out({"do": act, "jobs": [job.id]})
+            dispatcher.carry_out({"do": ("hold", "release")[number % 2], "jobs": [job.id]})
             dispatcher.tick()
             times.append(time.perf_counter() - began)
             # As a dispatcher does: it sleeps until something is due.
@@ -279,7 +315,7 @@ def measure_scripthut(folder: Path, runs: int, tasks: int) -> dict[str, float]:
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     pip = [str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, SCRIPTHUT], check=True)
+    subprocess.run([*pip, SCRIPTHUT], check=True, stderr=subprocess.DEVNULL)
     port, data = free_port(), folder / "data"
     python = str(venv / "bin/python")
     subprocess.run([python, "-c", FILL, str(data / "workflows"), str(runs), str(tasks)], check=True)

@@ -46,7 +46,8 @@ class Eventually(Protocol):
         """Fail the test after ``within`` seconds, naming ``what`` was waited for."""
 
 
-def _wait(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
+def waited(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -> T:
+    """Wait for a condition with a deadline; for what is no test."""
     deadline = time.monotonic() + within
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -58,13 +59,13 @@ def _wait(condition: Callable[[], T], *, within: float = 30.0, what: str = "") -
 @pytest.fixture
 def eventually() -> Eventually:
     """Wait for a condition with a deadline, never for a fixed time."""
-    return _wait
+    return waited
 
 
 @pytest.fixture(scope="session")
 def patience() -> Eventually:
     """The same, for what several tests share."""
-    return _wait
+    return waited
 
 
 @pytest.fixture(scope="session")

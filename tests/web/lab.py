@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -50,6 +51,42 @@ class Served:
         self.process.wait(SECONDS)
 
 
+@contextmanager
+def serving_in(
+    folder: Path, eventually: Eventually, *options: str, **environment: str
+) -> Iterator[Served]:
+    """Serve the page of the config in a folder; the server must end by itself, and well."""
+    path = folder / "web.log"
+    words = ["hopper", "web", "--port", "0", *options]
+    with path.open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            url = eventually(lambda: _url(path, process), within=SECONDS)
+            yield Served(url=url, process=process)
+        finally:
+            ended_by_itself = process.poll() is not None
+            process.send_signal(signal.SIGTERM)
+            process.wait(SECONDS)
+    said = path.read_text(encoding="utf-8")
+    assert "Traceback" not in said, said
+    assert ended_by_itself or process.returncode == 0, said
+
+
+def _url(log: Path, process: subprocess.Popen[str]) -> str:
+    said = log.read_text(encoding="utf-8")
+    assert process.poll() is None, said
+    _, found, rest = said.partition("the page is at ")
+    return rest.split()[0].rstrip("/") if found and "\n" in rest else ""
+
+
 class Lab(Shell):
     """A person who has begun a lab in a folder of their own."""
 
@@ -87,34 +124,9 @@ class Lab(Shell):
     @contextmanager
     def serving(self, *options: str, dispatch: bool = True) -> Iterator[Served]:
         """Serve the page until the block ends; it must then end by itself, and well."""
-        words = ["hopper", "web", "--port", "0", *(["--dispatch"] if dispatch else []), *options]
-        log = (self.folder / "web.log").open("w+", encoding="utf-8")
-        with log:
-            process = subprocess.Popen(
-                words,
-                cwd=self.folder,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
-            try:
-                url = self._eventually(lambda: self._url(process), within=SECONDS)
-                yield Served(url=url, process=process)
-            finally:
-                ended_by_itself = process.poll() is not None
-                process.send_signal(signal.SIGTERM)
-                process.wait(SECONDS)
-            said = (self.folder / "web.log").read_text(encoding="utf-8")
-            assert "Traceback" not in said, said
-            assert ended_by_itself or process.returncode == 0, said
-
-    def _url(self, process: subprocess.Popen[str]) -> str:
-        said = (self.folder / "web.log").read_text(encoding="utf-8")
-        assert process.poll() is None, said
-        _, found, rest = said.partition("the page is at ")
-        return rest.split()[0].rstrip("/") if found and "\n" in rest else ""
+        beside = ("--dispatch",) if dispatch else ()
+        with serving_in(self.folder, self._eventually, *beside, *options, **self.environment) as it:
+            yield it
 
     def submit_folder(self, name: str, script: str) -> str:
         """Hand in a job by the command line and return its id."""
