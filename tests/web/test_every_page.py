@@ -13,7 +13,17 @@ from tests.conftest import Eventually
 from tests.web.browser import PHONE, window
 from tests.web.lab import Lab, Served
 
-PATHS = ("/", "/jobs", "/queue", "/workers", "/events", "/settings", "/login")
+PATHS = (
+    "/",
+    "/jobs",
+    "/queue",
+    "/workers",
+    "/events",
+    "/settings",
+    "/accounts",
+    "/account",
+    "/login",
+)
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.cli.common import config_of, examples, json_option, print_json, table
+from hopper.cli.recording import on_record
 from hopper.cli.times import a_duration, local
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def create(
 
     now = datetime.now(UTC)
     secret, made = _tokens(ctx).create(name, Role(role), now=now, lasts=expires)
+    on_record(ctx, f"token {name} made as {role}")
     if as_json:
         print_json({**_document(made, now), "token": secret})
         return
@@ -102,6 +104,7 @@ def revoke(ctx: click.Context, *, name: str, as_json: bool) -> None:
     JSON: revoked.
     """
     _tokens(ctx).revoke(name)
+    on_record(ctx, f"token {name} revoked")
     if as_json:
         print_json({"revoked": name})
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hopper.cli.common import config_of, examples, json_option, print_json, table
+from hopper.cli.recording import on_record
 from hopper.cli.times import local
 from hopper.errors import HopperError, UsageError
 
@@ -73,7 +74,9 @@ def add(ctx: click.Context, *, name: str, role: str, password_stdin: bool, as_js
             way_out=f"'hopper web user passwd {name}' sets another password",
         )
     hashed = passwords.hashed(_password(name, from_stdin=password_stdin))
-    _tell(accounts.add(name, Role(role), hashed), "added", as_json=as_json)
+    made = accounts.add(name, Role(role), hashed)
+    on_record(ctx, f"user {name} made as {role}")
+    _tell(made, "added", as_json=as_json)
 
 
 @user.command("list", epilog=examples("hopper web user list", "hopper web user list --json"))
@@ -113,7 +116,9 @@ def passwd(ctx: click.Context, *, name: str, password_stdin: bool, as_json: bool
     if name not in accounts.all():
         raise UsageError(f"no user {name!r}", way_out="see 'hopper web user list'")
     hashed = passwords.hashed(_password(name, from_stdin=password_stdin))
-    _tell(accounts.set_password(name, hashed), "password changed", as_json=as_json)
+    changed = accounts.set_password(name, hashed)
+    on_record(ctx, f"password of user {name} changed")
+    _tell(changed, "password changed", as_json=as_json)
 
 
 @user.command(epilog=examples("hopper web user role alice operator"))
@@ -128,7 +133,9 @@ def role(ctx: click.Context, *, name: str, role: str, as_json: bool) -> None:
     """
     from hopper.web.security.roles import Role
 
-    _tell(_accounts(ctx).set_role(name, Role(role)), "role changed", as_json=as_json)
+    changed = _accounts(ctx).set_role(name, Role(role))
+    on_record(ctx, f"user {name} made {role}")
+    _tell(changed, "role changed", as_json=as_json)
 
 
 @user.command(epilog=examples("hopper web user remove alice"))
@@ -145,6 +152,7 @@ def remove(ctx: click.Context, *, name: str, as_json: bool) -> None:
 
     accounts = _accounts(ctx)
     accounts.remove(name)
+    on_record(ctx, f"user {name} removed")
     if as_json:
         print_json({"removed": name})
     else:

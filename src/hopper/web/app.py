@@ -19,6 +19,7 @@ from hopper.web.far_logs import FarLogs
 from hopper.web.following import stream
 from hopper.web.meter import Metered
 from hopper.web.pages import (
+    accounts,
     events,
     job,
     job_changes,
@@ -60,6 +61,7 @@ PAGES = (
     queue,
     events,
     settings,
+    accounts,
     runs,
     run,
     run_changes,

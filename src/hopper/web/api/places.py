@@ -106,6 +106,25 @@ async def check_worker(site: OfSite, _: Operator, worker: Name) -> Response:
     return answer(await apart(look, far=True))
 
 
+@router.post(
+    "/workers/{worker}/setup",
+    response_model=models.WorkerCheck,
+    responses=problems(404, 409),
+    tags=_WORKERS,
+)
+async def set_up_worker(site: OfSite, who: Operator, worker: Name) -> Response:
+    """Make the Inbox and Outbox of a worker, and say what else it lacks; again is harmless."""
+    await known_worker(site, worker)
+
+    def look() -> Json:
+        reading = inventory.read_inventory(site.config)
+        return look_document(look_at(site.config, reading, [worker], make=True)[0])
+
+    document = await apart(look, far=True)
+    await give(site, who, {"do": "look", "workers": [worker]})
+    return answer(document)
+
+
 @router.post("/scans", response_model=models.Scans, responses=problems(404), tags=_WORKERS)
 async def scan_workers(site: OfSite, _: Operator, asked: models.ScanAsked) -> Response:
     """Look at workers once and show what is there; nothing is changed."""

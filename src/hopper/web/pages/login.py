@@ -38,24 +38,25 @@ async def check(request: Request, site: OfSite) -> Response:
             name=name,
             password=fields.get("password", ""),
             address=request.client.host if request.client else "",
-            old_session=_session_id(request),
+            old_session=session_of(request),
         )
     except AccessRefused as refusal:
         return _form(request, site, target=target, name=name, refusal=refusal)
-    return _welcome(request, site, done, target)
+    return welcome(request, site, done, target)
 
 
 @router.post("/logout", name="logout")
 async def leave(request: Request, site: OfSite) -> Response:
     """End the session."""
-    await log_out(site.guard, _session_id(request))
+    await log_out(site.guard, session_of(request))
     answer = RedirectResponse(login_url(request.scope, ""), status_code=303)
     gone = cookie(request.scope, site.guard.session_cookie, "", max_age=0)
     answer.headers.append("set-cookie", gone)
     return answer
 
 
-def _welcome(request: Request, site: Site, done: LoggedIn, target: str) -> Response:
+def welcome(request: Request, site: Site, done: LoggedIn, target: str) -> Response:
+    """Return the way on after a login, with the cookie of its session."""
     answer = RedirectResponse(_onward(request, target), status_code=303)
     lasts = int(site.guard.rules.session_lasts.total_seconds())
     made = cookie(request.scope, site.guard.session_cookie, done.session_id, max_age=lasts)
@@ -97,7 +98,8 @@ async def _fields(request: Request) -> dict[str, str]:
         raise AccessRefused(400, "that is no login form") from error
 
 
-def _session_id(request: Request) -> str:
+def session_of(request: Request) -> str:
+    """Return the id of the session that a request is of; empty for none."""
     visit = visit_of(request.scope)
     by_session = visit.identity is not None and visit.identity.via is Via.SESSION
     return visit.credential if by_session else ""

@@ -56,10 +56,15 @@ async def workers(request: Request, site: OfSite, _: Viewer) -> Response:
 async def change_worker(
     request: Request, site: OfSite, identity: Operator, name: str, act: str
 ) -> Response:
-    """Let a worker take no new jobs (``drain``), or take jobs again (``resume``)."""
+    """Look at a worker (``check``), make its folders (``setup``), ``drain`` or ``resume`` it."""
     await known_worker(site, name)
     if act == "check":
         return await _checked(request, site, lambda: check_worker(site.config, name))
+    if act == "setup":
+        found = await _checked(request, site, lambda: check_worker(site.config, name, make=True))
+        # What was wrong with it need not be so any more.
+        await give(site, identity, {"do": "look", "workers": [name]})
+        return found
     if act == "drain":
         left = await changing(site, lambda: changes.drain(site.config, [name], by=identity.by))
         jobs = left[name]
@@ -107,10 +112,10 @@ async def _checked(request: Request, site: Site, look: Look) -> Response:
     return site.rendering.page(request, template, section="workers", check=found)
 
 
-def check_worker(config: HopperConfig, name: str) -> Check:
-    """Log in to a worker and look what it has and lacks; changes nothing."""
+def check_worker(config: HopperConfig, name: str, *, make: bool = False) -> Check:
+    """Log in to a worker and look what it has and lacks; ``make`` makes its folders."""
     reading = read_inventory(config)
-    looks = look_at(config, reading, [name])
+    looks = look_at(config, reading, [name], make=make)
     if not looks:
         raise HopperError(f"nothing was heard of {name}")
     return of_worker(looks[0], reading.workers[name])

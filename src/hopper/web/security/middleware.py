@@ -26,7 +26,7 @@ PUBLIC = ("/static/", "/login", "/health", "/favicon.ico")
 """What nobody has to log in for: these paths, and below those that end with a slash."""
 AGENTS = "/api/agent/"
 """Where agents may go, and nobody else but admins."""
-OWN = ("/logout",)
+OWN = ("/logout", "/account")
 """What anybody who is logged in may post to."""
 
 

@@ -85,6 +85,12 @@
     for (const name of Object.keys(asked)) if (asked[name] === "") delete asked[name];
   });
 
+  // What was typed into a form that makes something is gone once it is made: a password too.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const form = event.detail.elt;
+    if (event.detail.successful && form.matches?.("form[data-clears]")) form.reset();
+  });
+
   // What a button fetches into a dialog is shown at once.
   document.addEventListener("htmx:afterSwap", (event) => {
     const dialog = event.target.closest?.("dialog");

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from hopper.ansible.looks import Look
+from hopper.ansible.roster import Reading
 from hopper.config.load import load
+from hopper.config.model import HopperConfig
 from hopper.dispatch.changes import Changes
 from hopper.model.event import Event, EventKind
 from hopper.model.states import JobState
@@ -327,3 +330,25 @@ def test_settings_tell_what_is_in_force_without_secrets(home: Path) -> None:
         assert "The file is right" in page
         home.write_text("nonsense: 1\n", encoding="utf-8")
         assert "nonsense" in client.get("/settings").text
+
+
+def test_a_worker_is_set_up_from_its_page(client: Browser, home: Path) -> None:
+    assert 'action="/workers/w1/setup"' not in client.get("/workers").text
+    unready = WorkerRecord(name="w1", last_contact=T0, unready="no Inbox")
+    with StateStore.open(load(home).paths.db) as store:
+        store.commit(Changes(workers=(unready,)))
+    assert 'action="/workers/w1/setup"' in client.get("/workers").text
+    seen: list[bool] = []
+
+    def look_at(_: HopperConfig, __: Reading, names: list[str], *, make: bool) -> list[Look]:
+        seen.append(make)
+        return [Look(worker=names[0])]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hopper.web.pages.workers.look_at", look_at)
+        answer = client.post("/workers/w1/setup")
+    assert (answer.status_code, seen) == (200, [True])
+    assert "w1" in answer.text
+    assert client.post("/workers/nobody/setup").status_code == 404
+    client.as_role(Role.VIEWER)
+    assert client.post("/workers/w1/setup").status_code == 403
