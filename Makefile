@@ -50,6 +50,7 @@ bench: $(VENV)/.installed-test collections
 	$(IN_VENV) python bench/tick.py
 	$(IN_VENV) python bench/poll.py
 	$(IN_VENV) python bench/runs.py
+	$(IN_VENV) python bench/web.py
 	$(IN_VENV) python bench/dispatch.py $(BENCH_WORKERS)
 
 clean:
