@@ -14,6 +14,14 @@ from tests.web.browser import launch
 from tests.web.lab import Lab
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module with a browser in one xdist worker, so that they share it."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture
 def lab(tmp_path: Path, eventually: Eventually) -> Lab:
     """A person with two workers and a backend on this machine."""
