@@ -15,6 +15,7 @@ from hopper import __version__
 from hopper.web import uploads
 from hopper.web.api import v1
 from hopper.web.bodies import Bodies
+from hopper.web.compressing import Compressed
 from hopper.web.far_logs import FarLogs
 from hopper.web.following import stream
 from hopper.web.meter import Metered
@@ -113,8 +114,7 @@ def create_app(site: Site) -> ASGIApp:
         app.include_router(page.router, include_in_schema=False)
     kept = v1.attach(app, site)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    guarded = GuardMiddleware(Compressed(Bodies(app)), site.guard)
     # The prefix first: the guard leads to the login below it.
-    whole = Prefix(
-        Metered(GuardMiddleware(Bodies(app), site.guard), kept.meter), site.config.web.root_path
-    )
+    whole = Prefix(Metered(guarded, kept.meter), site.config.web.root_path)
     return believe_proxies(whole, site.config.web.trusted_proxies)

@@ -74,6 +74,7 @@ class Rendering:
             memory=format_memory,
             iso=_iso,
             plain=plain_text,
+            hours=_hours,
         )
         self._environment.globals.update(
             version=__version__, missing=missing, htmx_config=json.dumps(HTMX)
@@ -123,6 +124,10 @@ def has_page(request: Request, name: str, /, **parts: str) -> bool:
 def wants_part(request: Request) -> bool:
     """Return True where htmx asks for a part of a page, not for all of it."""
     return request.headers.get("hx-request") == "true" and not request.headers.get("hx-boosted")
+
+
+def _hours(amount: float, digits: int = 2) -> str:
+    return f"{amount:,.{digits}f}"
 
 
 def _iso(moment: datetime | None) -> str:

@@ -29,7 +29,7 @@ COLUMNS = (
     ("cpu_hours", "CPU h", "num wide"),
     ("cpus", "Resources", "wide"),
     ("utilization", "Used", "num wide"),
-    ("submitted", "Submitted", "num"),
+    ("submitted", "Submitted", "num wide"),
 )
 """The columns: what each is sorted by, its heading, its classes."""
 _FALLING_FIRST = frozenset({"submitted", "cpu_hours", "utilization", "cpus"})

@@ -19,7 +19,7 @@ ACTS = {
     "hold": "Hold",
     "release": "Release",
     "cancel": "Cancel",
-    "requeue": "Requeue",
+    "requeue": "Run again",
 }
 """What can be done to a job from a list."""
 
@@ -32,8 +32,8 @@ class ListedJob:
     cpu_hours: float | None
     no_contact: bool
     """Its worker cannot be reached."""
-    acts: tuple[str, ...]
-    """Those of ACTS that fit it now."""
+    acts: tuple[tuple[str, str], ...]
+    """Those of ACTS that fit it now, with their words."""
 
     @property
     def path(self) -> str:
@@ -64,7 +64,7 @@ def listed(following: Following, rows: Iterable[JobRow]) -> list[ListedJob]:
             row=row,
             cpu_hours=row.cpu_hours(now),
             no_contact=following.no_contact(row) is not None,
-            acts=tuple(acts_for(row)) if row.id in following.index.rows else (),
+            acts=tuple((act, ACTS[act]) for act in acts_for(row) if row.id in following.index.rows),
         )
         for row in rows
     ]

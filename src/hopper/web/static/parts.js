@@ -85,6 +85,14 @@
     for (const name of Object.keys(asked)) if (asked[name] === "") delete asked[name];
   });
 
+  // Filters are folded where there is little room, and open where there is enough.
+  const narrow = matchMedia("(max-width: 48rem)");
+  const fold = () => {
+    for (const one of document.querySelectorAll("details.fold")) one.open = !narrow.matches;
+  };
+  narrow.addEventListener("change", fold);
+  fold();
+
   // What was typed into a form that makes something is gone once it is made: a password too.
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt;
