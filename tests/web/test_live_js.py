@@ -22,6 +22,7 @@ HTML = """<!doctype html><title>a page</title>
 <time id="bad" data-ago datetime="<never>">never</time>
 <pre id="text">what is copied</pre>
 <button id="copy" data-copy="#text">Copy</button>
+<table><tr id="job-j1"></tr><tr id="job-j2"></tr></table>
 <script>window.htmx = {}</script>
 <script src="static/live.js"></script>
 <script>
@@ -78,7 +79,11 @@ def test_a_tab_misses_nothing_while_it_is_hidden(tmp_path: Path, writer: StateSt
             commit(writer, "j2")
             await tab.evaluate(HIDE, arg=False)
             await tab.wait_for_function("heard.length === 2")
-            assert await tab.evaluate("heard") == ["<tr id=job-j1>", "<tr id=job-j2>"]
+            rows = ['<tr id="job-j1"></tr>', '<tr id="job-j2"></tr>']
+            assert await tab.evaluate("heard") == rows
+            commit(writer, "not-shown")
+            await tab.wait_for_function("heard.length === 3")
+            assert await tab.evaluate("heard[2]") == ""
             await tab.evaluate("source.close()")
             await watchers(page, 0)
 
