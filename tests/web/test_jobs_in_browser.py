@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.conftest import Eventually
 from tests.web.browser import Window, window
@@ -93,6 +93,30 @@ def test_a_job_is_cancelled_and_had_again(opened: Window, lab: Lab) -> None:
     assert lab.state_of(job) == "cancelled"
     events = lab.hopper("events", "--job", job, "--json")
     assert '"by"' in events
+
+
+def focused(page: Page) -> str:
+    """Return what the element is called that has the focus."""
+    return str(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+
+
+def test_the_keyboard_stays_where_it_was(opened: Window, lab: Lab, eventually: Eventually) -> None:
+    page = opened.open("/jobs")
+    expect(page.locator("#live[data-state=live]")).to_be_visible()
+    job = lab.hopper("submit", "--tag", "no-such-tag", "--name", "keyed", "--", "true").strip()
+    page.locator(f"#job-{job} .act-hold").focus()
+    # The whole list comes anew, and then the row, with another button in the place of this one.
+    other = lab.submit_folder("beside-it", "#!/bin/sh\ntrue\n")
+    expect(page.locator(f"#job-{other}")).to_be_visible()
+    eventually(lambda: focused(page) == f"Hold {job}", within=60)
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#job-{job} .state-held")).to_be_visible()
+    eventually(lambda: focused(page) == f"Release {job}", within=60)
+    # Who leaves it is not taken back.
+    page.locator("h1").click()
+    third = lab.submit_folder("after-it", "#!/bin/sh\ntrue\n")
+    expect(page.locator(f"#job-{third} .state-completed")).to_be_visible()
+    assert focused(page) != f"Release {job}"
 
 
 def test_why_a_job_waits(opened: Window, lab: Lab) -> None:

@@ -100,3 +100,19 @@ def test_a_run_is_cancelled_on_a_phone(shared: tuple[Lab, Served], browser: Brow
         expect(page.locator(ended)).to_be_visible()
         assert opened.fits()
         assert opened.barriers() == []
+
+
+def test_a_preview_that_fails_says_so_in_its_place(
+    opened: Window, shared: tuple[Lab, Served]
+) -> None:
+    tasks = shared[0].tasks_file
+    good = tasks.read_text(encoding="utf-8")
+    tasks.write_text("{ no json", encoding="utf-8")
+    opened.expected = ("422",)
+    try:
+        page = opened.open("/workflows")
+        page.get_by_role("button", name="Preview study").click()
+        expect(page.locator("#plan")).to_contain_text("not JSON")
+        expect(page.locator("#plan .wait-mark")).to_have_count(0)
+    finally:
+        tasks.write_text(good, encoding="utf-8")

@@ -70,7 +70,7 @@ class Rendering:
         self._environment.filters.update(
             ago=ago,
             duration=duration,
-            size=size_text,
+            size=_size,
             memory=format_memory,
             iso=_iso,
             plain=plain_text,
@@ -127,7 +127,13 @@ def wants_part(request: Request) -> bool:
 
 
 def _hours(amount: float, digits: int = 2) -> str:
+    if 0 < amount < 0.5 * 10**-digits:
+        return f"<{10**-digits:.{digits}f}"
     return f"{amount:,.{digits}f}"
+
+
+def _size(count: int | None) -> str:
+    return size_text(count) if count is not None else "\u2013"
 
 
 def _iso(moment: datetime | None) -> str:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from hopper.errors import UsageError
 from hopper.web.addresses import address
+from hopper.web.advised import advised
 from hopper.web.changing import change_jobs, changed
 from hopper.web.explaining import explained
 from hopper.web.finding import changeable_job
@@ -73,5 +74,11 @@ async def explain_job(request: Request, site: OfSite, _: Viewer, job_id: str) ->
     found = await explained(site, job_id)
     template = "explanation.html" if wants_part(request) else "explanation_page.html"
     return site.rendering.page(
-        request, template, section="jobs", job=found.job, said=found.said, lines=found.lines
+        request,
+        template,
+        section="jobs",
+        job=found.job,
+        said=found.said,
+        advice=advised(found.said.advice),
+        lines=found.lines,
     )

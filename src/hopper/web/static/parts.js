@@ -93,6 +93,27 @@
   narrow.addEventListener("change", fold);
   fold();
 
+  // On a phone the page that one is on may be outside of the line of pages.
+  const current = document.querySelector(".bar nav [aria-current]");
+  current?.closest("nav").scrollTo({ left: current.offsetLeft - 40 });
+
+  // Where an answer is waited for, what went wrong is told in its place.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const asked = detail.requestConfig?.elt;
+    if (detail.xhr.status < 400 || !asked?.matches("[data-errors-here]")) return;
+    detail.target = asked;
+    detail.swapOverride = "innerHTML";
+  });
+
+  // Who asks for something while the server is away is told; what a page asks by itself is not.
+  document.addEventListener("htmx:sendError", ({ detail }) => {
+    if (!detail.requestConfig?.triggeringEvent?.isTrusted) return;
+    const toast = document.createElement("div");
+    toast.className = "toast bad";
+    toast.textContent = "The server does not answer. Try again when the mark at the top says live.";
+    document.getElementById("toasts")?.append(toast);
+  });
+
   // What was typed into a form that makes something is gone once it is made: a password too.
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt;

@@ -76,7 +76,11 @@
         } else {
           entry.line.className = "look-bad";
           const why = [body.detail || request.statusText || "the server did not answer", body.way_out];
-          entry.said.textContent = why.filter(Boolean).join("; ");
+          const said = why.filter(Boolean).join("; ");
+          // Its name stands before it already; a file's that is no zip may have been given an end.
+          const names = [`${entry.file.name}: `, `${entry.file.name}.zip: `];
+          const named = names.find((name) => said.startsWith(name)) ?? "";
+          entry.said.textContent = said.slice(named.length);
         }
         done();
       });
