@@ -113,6 +113,6 @@ $(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
 
 $(OLDEST)/.installed: pyproject.toml .ci/oldest $(OLDEST)/.made
 	@echo 'installing hopper with the oldest Ansible into $(OLDEST)'
-	@$(OLDEST)/bin/python $(PIP) -e . hypothesis 'pytest>=8.3' 'pytest-xdist>=3.6' \
+	@$(OLDEST)/bin/python $(PIP) -e . hypothesis 'pytest>=8.3,<9.2' 'pytest-xdist>=3.6' \
 	  $$($(OLDEST)/bin/python .ci/oldest)
 	@touch $@
