@@ -82,6 +82,19 @@ async def post(client: httpx.AsyncClient, page: Page, body: bytes, name: str) ->
         (b"", 422),
         (bytes(1_000_000), 413),
     ],
+    # Not by their bytes, in which there is the time.
+    ids=[
+        "bomb",
+        "bombs",
+        "up",
+        "absolute",
+        "inside up",
+        "other slashes",
+        "link",
+        "half",
+        "empty",
+        "large",
+    ],
 )
 def test_a_hostile_zip_is_refused_and_leaves_nothing(home: Path, body: bytes, status: int) -> None:
     async def scene() -> None:
