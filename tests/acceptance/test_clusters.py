@@ -87,6 +87,7 @@ def lab(engine: Engine, tmp_path: Path, eventually: Eventually) -> Iterator[Clus
     lab.close()
 
 
+@first("slurm")
 def test_a_workflow_of_a_repository_runs_as_anywhere(engine: Engine, lab: ClusterLab) -> None:
     def shell(command: str) -> None:
         done = engine.rig.ssh(command)

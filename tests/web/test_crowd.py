@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.acceptance.person import SECONDS
 from tests.web.crowd import PageReader, StreamReader
@@ -92,6 +93,7 @@ def check_nothing_lost(lab: Lab, page: Served, jobs: list[str]) -> None:
     assert ended == dict.fromkeys(jobs, 1)
 
 
+@pytest.mark.soak
 def test_a_crowd_while_jobs_are_done(lab: Lab) -> None:
     async def scene(page: Served) -> list[str]:
         at = (page.url, "jobs")
