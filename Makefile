@@ -18,7 +18,8 @@ PYTEST := python -m pytest -n $(JOBS) --dist loadgroup
 IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # The page is not installed there, and what only takes long shows nothing more.
 NOT_WITH_OLDEST := $(addprefix --ignore tests/,acceptance/test_faults.py \
-  integration/test_adhoc_native.py unit/web web)
+  integration/test_adhoc_native.py content/test_container.py content/test_docs.py \
+  unit/cli/test_web_access.py unit/web web)
 IN_OLDEST := PATH="$(CURDIR)/$(OLDEST)/bin:$$PATH"
 
 .PHONY: help demo test soak lint bench clean collections frontend unit oldest oldest-rig \
