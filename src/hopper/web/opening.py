@@ -21,11 +21,13 @@ def open_site(config: HopperConfig) -> Site:
     web = config.web
     guard = Guard(web_folder(config.paths.db), GuardRules.of(web))
     check_binding(host=web.host, allowed_hosts=web.allowed_hosts, anybody=guard.anybody)
+    places = Places(config)
+    places.read_ahead()
     frontend = find_frontend()
     return Site(
         config=config,
         following=Following(config.paths.db),
-        places=Places(config),
+        places=places,
         rendering=Rendering(frontend.address, frontend.trouble() or ""),
         guard=guard,
     )

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 from anyio import Lock, to_thread
 
@@ -80,8 +81,14 @@ class Places:
         self._error = ""
         self._due = 0.0
         self._lock = Lock()
+        self._ahead: Thread | None = None
         interval = timedelta(seconds=config.poll.interval_seconds)
         self._looks = LookTimes(busy=interval, idle=policy_settings(config).idle_look)
+
+    def read_ahead(self) -> None:
+        """Begin to read the inventory: Ansible does it, and other things can be done meanwhile."""
+        self._ahead = Thread(target=self._read, name="inventory", daemon=True)
+        self._ahead.start()
 
     def forget(self) -> None:
         """Read the inventory anew when it is asked for next: it has been changed."""
@@ -91,7 +98,8 @@ class Places:
         """Return how workers and backends stand."""
         async with self._lock:
             if time.monotonic() >= self._due:
-                await to_thread.run_sync(self._read)
+                ahead, self._ahead = self._ahead, None
+                await to_thread.run_sync(self._read if ahead is None else ahead.join)
                 self._due = time.monotonic() + INVENTORY_EVERY
         now = datetime.now(UTC)
         found = stand(following, self._workers, self._targets, now)
